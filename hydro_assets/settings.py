@@ -1,0 +1,239 @@
+"""Every choice a farm can make, in one frozen object.
+
+Sources, strongest first: arguments, `HYDRO_*` environment variables (nested with `__`, for example
+`HYDRO_RECURRENT__EPOCHS=20`), then `hydro.toml` in `HYDRO_HOME`. Nothing else overrides a setting.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from hydro_assets.errors import SettingsError
+
+_UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(value: object) -> timedelta:
+    """Read `10s`, `1min`, `5 min`, `1h`, `1d` (or a timedelta, or seconds) as a duration."""
+    if isinstance(value, timedelta):
+        return value
+    if isinstance(value, int | float):
+        return timedelta(seconds=value)
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", str(value).lower())
+    if match is None or match[2] not in _UNITS:
+        raise ValueError(f"'{value}' is not a duration; write for example 10s, 1min, 5min, 1h")
+    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+
+
+def duration_text(value: timedelta) -> str:
+    """Exact name of a duration in the largest whole unit up to hours: `10s`, `1min`, `24h`."""
+    seconds = int(value.total_seconds())
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= size and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Band(_Frozen):
+    """Closed interval in which a sensor is optimal for the crop."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Band:
+        if not self.low < self.high:
+            raise ValueError(f"a band needs low < high, got {self.low} and {self.high}")
+        return self
+
+
+class CropProfile(_Frozen):
+    """Optimal bands of one crop. The default is the bands that Gold's own `is_*_optimal` flags use."""
+
+    name: str = "gold_flags"
+    ph_level: Band = Band(low=5.5, high=6.5)
+    tds_level: Band = Field(default=Band(low=800, high=1200), description="ppm on the scale of `tds_scale`")
+    air_temperature: Band = Field(default=Band(low=20, high=28), description="degrees Celsius")
+    air_humidity: Band = Field(default=Band(low=40, high=70), description="percent relative humidity")
+    tds_scale: Literal[500, 640, 700] = Field(
+        default=500, description="ppm per mS/cm of the farm's TDS meter (500 = NaCl, 640 = EU, 700 = KCl/442)"
+    )
+
+    def bands(self) -> dict[str, Band]:
+        """Band per sensor column; EC gets the TDS band converted by `tds_scale`."""
+        return {
+            "ph_level": self.ph_level,
+            "tds_level": self.tds_level,
+            "ec_level": Band(low=self.tds_level.low / self.tds_scale, high=self.tds_level.high / self.tds_scale),
+            "air_temperature": self.air_temperature,
+            "air_humidity": self.air_humidity,
+        }
+
+
+class RecurrentConfig(_Frozen):
+    """Hyper-parameters of the LSTM and GRU forecasters."""
+
+    hidden_size: int = Field(64, ge=1, le=2048)
+    num_layers: int = Field(2, ge=1, le=8)
+    dropout: float = Field(0.2, ge=0, lt=1, description="between recurrent layers; ignored with one layer")
+    learning_rate: float = Field(0.001, gt=0, le=1)
+    batch_size: int = Field(32, ge=1, le=65536)
+    epochs: int = Field(50, ge=1, le=10000)
+    patience: int = Field(8, ge=1, description="epochs without a better validation loss before training stops")
+    max_windows_per_epoch: int | None = Field(
+        None, ge=1, description="train each epoch on this many windows, drawn at random; None reads all"
+    )
+    predict_change: bool = Field(True, description="predict the change from the baseline instead of the level")
+
+
+class LightGBMConfig(_Frozen):
+    """Hyper-parameters of the LightGBM learner."""
+
+    task_type: Literal["classification", "regression", "both"] = "both"
+    num_leaves: int = Field(31, ge=2, le=131072)
+    learning_rate: float = Field(0.05, gt=0, le=1)
+    num_boost_round: int = Field(100, ge=1, le=100000)
+    feature_fraction: float = Field(0.9, gt=0, le=1)
+    bagging_fraction: float = Field(0.8, gt=0, le=1)
+    early_stopping_rounds: int = Field(20, ge=1)
+    predict_change: bool = Field(True, description="predict the change from the baseline instead of the level")
+
+
+class ModelNames(_Frozen):
+    """Fixed names in MLflow."""
+
+    lstm: str = "hydroponics_lstm_forecast"
+    gru: str = "hydroponics_gru_forecast"
+    lightgbm: str = "hydroponics_lightgbm_classifier"
+
+
+class ExperimentNames(_Frozen):
+    lstm: str = "hydroponics_lstm"
+    gru: str = "hydroponics_gru"
+    lightgbm: str = "hydroponics_lightgbm"
+
+
+class Settings(BaseSettings):
+    """All settings. Every field can be set as `HYDRO_<NAME>` or in `$HYDRO_HOME/hydro.toml`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="HYDRO_", env_nested_delimiter="__", frozen=True, extra="forbid"
+    )
+
+    environment: Literal["local", "spark", "databricks"] = Field(
+        "local", description="row of the environment table: embedded Sail, any Spark, or Databricks"
+    )
+    home: Path = Field(Path(".hydro"), description="folder of everything written locally")
+    catalog: str = Field("hydroponics", pattern=r"^[A-Za-z0-9_]+$")
+    bucket: str = Field("hydroponics-data", min_length=1, description="object-store bucket of the lakehouse")
+
+    timezone: str = Field("UTC", description="time zone in which Gold's naive timestamps are read")
+    default_system: str = Field("system_1", description="system_id of readings that carry none")
+    partitions_start: date | None = Field(None, description="first daily partition; None = first day of local Gold")
+    feature_step: Duration = Field(timedelta(minutes=1), description="distance of two rows of sensor_features")
+    max_gap: Duration = Field(
+        timedelta(minutes=5), description="readings further apart than this start a new segment; at least two steps"
+    )
+    min_window_coverage: float = Field(
+        0.5, gt=0, le=1, description="share of a window's steps that must carry a value, else its statistics are null"
+    )
+    days_per_task: int = Field(7, ge=1, le=366, description="days of one system in one Spark task: bounds memory")
+    crop: CropProfile = CropProfile()
+
+    target_col: str = "ph_level"
+    sequence_length: int = Field(24, ge=2, le=4096, description="steps of history a recurrent model sees")
+    forecast_horizon: int = Field(1, ge=1, le=1440, description="steps ahead; H outputs in one pass")
+    minimum_records: int = Field(1000, ge=1)
+    seed: int = 20240101
+    recurrent: RecurrentConfig = RecurrentConfig()  # type: ignore[call-arg]
+    lightgbm: LightGBMConfig = LightGBMConfig()  # type: ignore[call-arg]
+    train_share: float = Field(0.7, gt=0, lt=1)
+    validation_share: float = Field(0.1, gt=0, lt=1, description="the rest is the holdout")
+
+    models: ModelNames = ModelNames()
+    experiments: ExperimentNames = ExperimentNames()
+    model_version: str | None = Field(None, description="pin: score with this version instead of champion or latest")
+    mlflow_tracking_uri: str | None = Field(None, description="None = SQLite file under home")
+    mlflow_registry_uri: str | None = Field(None, description="None = same as tracking; `databricks-uc` on Databricks")
+
+    spark_remote: str | None = Field(None, description="Spark Connect endpoint, for environment `spark`")
+    delta_jars: str | None = Field(None, description="comma-separated Delta jars for a JVM without Maven")
+    webhook_url: SecretStr | None = Field(None, description="alerts are posted here as JSON when set")
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as exc:
+            raise ValueError(f"'{value}' is not an IANA time zone; write for example UTC or Europe/Amsterdam") from exc
+        return value
+
+    @field_validator("feature_step")
+    @classmethod
+    def _divides_a_day(cls, value: timedelta) -> timedelta:
+        day = timedelta(days=1)
+        if value < timedelta(seconds=1) or value > timedelta(hours=6) or day % value != timedelta(0):
+            raise ValueError(f"{value} must lie between 1s and 6h and divide a day, for example 10s, 1min, 5min, 1h")
+        return value
+
+    @model_validator(mode="after")
+    def _shares(self) -> Settings:
+        if self.train_share + self.validation_share >= 1:
+            raise ValueError("train_share + validation_share must leave room for a holdout: keep the sum below 1")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        home = Path(init_settings().get("home") or os.environ.get("HYDRO_HOME") or ".hydro")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "hydro.toml")
+
+    @property
+    def gap_limit(self) -> timedelta:
+        """Longest distance of two readings inside one segment: `max_gap`, but never under two steps."""
+        return max(self.max_gap, 2 * self.feature_step)
+
+    @property
+    def root(self) -> Path:
+        """`home` as an absolute path."""
+        return self.home.expanduser().resolve()
+
+    @property
+    def tracking_uri(self) -> str:
+        return self.mlflow_tracking_uri or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+
+    def table(self, name: str) -> str:
+        """Full name of a table, `gold.iot_data` -> `hydroponics.gold.iot_data`."""
+        return f"{self.catalog}.{name}"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from arguments, environment and file; every problem in one readable error."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as exc:
+        problems = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+                    for e in exc.errors()]
+        raise SettingsError.of_all(
+            problems, "Correct the HYDRO_* variable (nested names with __) or hydro.toml in HYDRO_HOME"
+        ) from exc
