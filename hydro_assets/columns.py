@@ -43,6 +43,7 @@ class Table:
     keys: tuple[str, ...] = ()
     partition_by: str | None = None
     time_column: str | None = None
+    properties: tuple[tuple[str, str], ...] = ()
 
     @property
     def column_names(self) -> list[str]:
@@ -73,7 +74,10 @@ ZERO_IS_PLACEHOLDER: frozenset[str] = frozenset({"ph_level", "tds_level", "ec_le
 
 # Each of these is needed to learn anything; conductivity may be given as TDS or as EC.
 REQUIRED_SENSORS: tuple[tuple[str, ...], ...] = (
-    ("ph_level",), ("tds_level", "ec_level"), ("air_temperature",), ("air_humidity",),
+    ("ph_level",),
+    ("tds_level", "ec_level"),
+    ("air_temperature",),
+    ("air_humidity",),
 )
 
 # (Gold column, equipment_code of dim_equipment, description)
@@ -100,7 +104,13 @@ GOLD_IOT_DATA = Table(
     "gold.iot_data",
     (
         Column("reading_id", "int", "", "number of the reading in its source; never a feature"),
-        Column("timestamp_key", "timestamp", "", "when the reading was taken; naive, in the farm's time zone", nullable=False),
+        Column(
+            "timestamp_key",
+            "timestamp",
+            "",
+            "when the reading was taken; naive, in the farm's time zone",
+            nullable=False,
+        ),
         Column("system_id", "string", "", "the hydroponic system that was measured"),
         *SENSORS,
         Column("water_level", "int", "code", "level of the tank", 0, 3),
@@ -171,20 +181,50 @@ def sensor_features_table(step: timedelta, sensors: Sequence[str], actuators: Se
     gold = "gold.iot_data."
     columns: list[Column] = [
         Column("system_id", "string", "", "the hydroponic system", nullable=False, sources=(gold + "system_id",)),
-        Column("timestamp", "timestamp", "", "start of the grid step, UTC; the row uses readings stamped before its end",
-               nullable=False, sources=(gold + "timestamp_key",)),
-        Column("date", "date", "", "UTC day of timestamp; partition", nullable=False, sources=(gold + "timestamp_key",)),
-        Column("reading_count", "int", "1", "readings in the step after removal of duplicates", 0, None,
-               (gold + "timestamp_key",)),
-        Column("known_at", "timestamp", "", "arrival of the step's last reading (end of the step where Gold has no "
-               "ingestion_timestamp), UTC", sources=(gold + "ingestion_timestamp",)),
-        Column("minutes_since_previous", "double", "min", "distance to the step before that had a reading, up to 24 h",
-               0, 1440, (gold + "timestamp_key",)),
+        Column(
+            "timestamp",
+            "timestamp",
+            "",
+            "start of the grid step, UTC; the row uses readings stamped before its end",
+            nullable=False,
+            sources=(gold + "timestamp_key",),
+        ),
+        Column(
+            "date", "date", "", "UTC day of timestamp; partition", nullable=False, sources=(gold + "timestamp_key",)
+        ),
+        Column(
+            "reading_count",
+            "int",
+            "1",
+            "readings in the step after removal of duplicates",
+            0,
+            None,
+            (gold + "timestamp_key",),
+        ),
+        Column(
+            "known_at",
+            "timestamp",
+            "",
+            "arrival of the step's last reading (end of the step where Gold has no ingestion_timestamp), UTC",
+            sources=(gold + "ingestion_timestamp",),
+        ),
+        Column(
+            "minutes_since_previous",
+            "double",
+            "min",
+            "distance to the step before that had a reading, up to 24 h",
+            0,
+            1440,
+            (gold + "timestamp_key",),
+        ),
     ]
     for name in sensors:
         columns += _sensor_columns(SENSOR[name], step)
-    columns.append(Column("water_level", "double", "code", "last level code of the tank in the step", 0, 3,
-                          (gold + "water_level",)))
+    columns.append(
+        Column(
+            "water_level", "double", "code", "last level code of the tank in the step", 0, 3, (gold + "water_level",)
+        )
+    )
     for name in actuators:
         columns += _actuator_columns(name, step)
     time = (gold + "timestamp_key",)
@@ -195,12 +235,24 @@ def sensor_features_table(step: timedelta, sensors: Sequence[str], actuators: Se
         Column("weekday_sin", "double", "1", "weekday on a circle, sine, farm time", -1, 1, calendar),
         Column("weekday_cos", "double", "1", "weekday on a circle, cosine, farm time", -1, 1, calendar),
         Column("is_weekend", "boolean", "", "day_type of dim_time is weekend", sources=("gold.dim_time.day_type",)),
-        Column("is_env_optimal", "boolean", "", "every banded sensor of the step lies in the crop's band; null when one "
-               "is unknown", sources=tuple(gold + s for s in sensors if s in _BANDED)),
+        Column(
+            "is_env_optimal",
+            "boolean",
+            "",
+            "every banded sensor of the step lies in the crop's band; null when one is unknown",
+            sources=tuple(gold + s for s in sensors if s in _BANDED),
+        ),
     ]
     columns += [
-        Column(f"missing_share_{duration_text(w)}", "double", "1", f"share of the last {duration_text(w)} without a "
-               "reading in this segment", 0, 1, time)
+        Column(
+            f"missing_share_{duration_text(w)}",
+            "double",
+            "1",
+            f"share of the last {duration_text(w)} without a reading in this segment",
+            0,
+            1,
+            time,
+        )
         for w in usable_windows(step)
     ]
     return Table(
@@ -211,6 +263,7 @@ def sensor_features_table(step: timedelta, sensors: Sequence[str], actuators: Se
         keys=KEYS,
         partition_by="date",
         time_column="timestamp",
+        properties=(("hydro.feature_step", duration_text(step)),),
     )
 
 
@@ -227,42 +280,85 @@ def _sensor_columns(sensor: Column, step: timedelta) -> Iterable[Column]:
     yield Column(f"{n}_std", "double", unit, "population standard deviation of the step's valid readings", 0, span, src)
     yield Column(f"{n}_count", "int", "1", "valid readings in the step", 0, None, src)
     for lag in usable_lags(step):
-        yield Column(f"{n}_lag_{duration_text(lag)}", "double", unit, f"step mean {duration_text(lag)} earlier, same "
-                     "segment", lo, hi, src)
-    yield Column(f"{n}_change_per_min", "double", f"{unit}/min", "rate of change since the previous step", None, None, src)
+        yield Column(
+            f"{n}_lag_{duration_text(lag)}",
+            "double",
+            unit,
+            f"step mean {duration_text(lag)} earlier, same segment",
+            lo,
+            hi,
+            src,
+        )
+    yield Column(
+        f"{n}_change_per_min", "double", f"{unit}/min", "rate of change since the previous step", None, None, src
+    )
     for window in usable_windows(step):
         w = duration_text(window)
         yield Column(f"{n}_mean_{w}", "double", unit, f"mean of step means over the last {w}", lo, hi, src)
-        yield Column(f"{n}_std_{w}", "double", unit, f"sample standard deviation of step means over the last {w}", 0, span, src)
+        yield Column(
+            f"{n}_std_{w}", "double", unit, f"sample standard deviation of step means over the last {w}", 0, span, src
+        )
         yield Column(f"{n}_min_{w}", "double", unit, f"smallest step mean of the last {w}", lo, hi, src)
         yield Column(f"{n}_max_{w}", "double", unit, f"largest step mean of the last {w}", lo, hi, src)
-        yield Column(f"{n}_slope_{w}", "double", f"{unit}/h", f"least-squares slope of step means over the last {w}",
-                     None, None, src)
-    yield Column(f"is_{n}_out_of_range", "boolean", "", "a reading of the step lay outside the physical range", sources=src)
+        yield Column(
+            f"{n}_slope_{w}",
+            "double",
+            f"{unit}/h",
+            f"least-squares slope of step means over the last {w}",
+            None,
+            None,
+            src,
+        )
+    yield Column(
+        f"is_{n}_out_of_range", "boolean", "", "a reading of the step lay outside the physical range", sources=src
+    )
     yield Column(f"is_{n}_placeholder_zero", "boolean", "", "a reading of the step was an impossible zero", sources=src)
-    yield Column(f"is_{n}_saturated", "boolean", "", "all readings of the step sit at an end of the physical range",
-                 sources=src)
+    yield Column(
+        f"is_{n}_saturated", "boolean", "", "all readings of the step sit at an end of the physical range", sources=src
+    )
     yield Column(f"is_{n}_stuck", "boolean", "", "no change at all over the last hour", sources=src)
-    yield Column(f"is_{n}_noise_only", "boolean", "", "the last 6 h look like white noise wider than the probe's own "
-                 "(lag-1 autocorrelation under 0.2)", sources=src)
+    yield Column(
+        f"is_{n}_noise_only",
+        "boolean",
+        "",
+        "the last 6 h look like white noise wider than the probe's own (lag-1 autocorrelation under 0.2)",
+        sources=src,
+    )
     if n in _BANDED:
-        yield Column(f"{n}_band_distance", "double", unit, "distance to the crop band; 0 inside, negative below", None,
-                     None, src)
+        yield Column(
+            f"{n}_band_distance", "double", unit, "distance to the crop band; 0 inside, negative below", None, None, src
+        )
         for window in usable_windows(step):
             w = duration_text(window)
-            yield Column(f"{n}_share_in_band_{w}", "double", "1", f"share of step means of the last {w} in the crop band",
-                         0, 1, src)
+            yield Column(
+                f"{n}_share_in_band_{w}",
+                "double",
+                "1",
+                f"share of step means of the last {w} in the crop band",
+                0,
+                1,
+                src,
+            )
 
 
 def _actuator_columns(name: str, step: timedelta) -> Iterable[Column]:
     src = (f"gold.iot_data.{name}", "gold.dim_equipment.equipment_code")
     stem = name.removeprefix("is_").removesuffix("_on")
     yield Column(name, "boolean", "", "state at the end of the step", sources=src)
-    yield Column(f"{stem}_minutes_since_on", "double", "min", "time since it was last on, up to 24 h; null if it was not",
-                 0, 1440, src)
+    yield Column(
+        f"{stem}_minutes_since_on",
+        "double",
+        "min",
+        "time since it was last on, up to 24 h; null if it was not",
+        0,
+        1440,
+        src,
+    )
     for window in usable_windows(step):
         w = duration_text(window)
-        yield Column(f"{stem}_share_on_{w}", "double", "1", f"share of known states of the last {w} that were on", 0, 1, src)
+        yield Column(
+            f"{stem}_share_on_{w}", "double", "1", f"share of known states of the last {w} that were on", 0, 1, src
+        )
 
 
 # -- predictions -------------------------------------------------------------------------------------------------------
@@ -274,25 +370,45 @@ def batch_predictions_table(features: Table) -> Table:
     """All feature columns, then the forecast of each model, the ensemble, its interval and where they came from."""
     feature = "feature_store.sensor_features."
     forecast = tuple(
-        Column(f"{m}_prediction", "double", "unit of target_col", f"forecast of the {m} model", sources=(feature + "*",))
+        Column(
+            f"{m}_prediction", "double", "unit of target_col", f"forecast of the {m} model", sources=(feature + "*",)
+        )
         for m in MODELS
     )
     own = (
         Column("target_col", "string", "", "column that is forecast"),
         Column("horizon", "int", "steps", "steps ahead of timestamp", 1, None, nullable=False),
-        Column("prediction_for", "timestamp", "", "start of the step that is forecast, UTC: timestamp + horizon * step"),
+        Column(
+            "prediction_for", "timestamp", "", "start of the step that is forecast, UTC: timestamp + horizon * step"
+        ),
         *forecast,
-        Column("ensemble_avg", "double", "unit of target_col", "mean of the models' forecasts",
-               sources=tuple(f"{m}_prediction" for m in MODELS)),
+        Column(
+            "ensemble_avg",
+            "double",
+            "unit of target_col",
+            "mean of the models' forecasts",
+            sources=tuple(f"{m}_prediction" for m in MODELS),
+        ),
         Column("ensemble_members", "string", "", "models in ensemble_avg, comma-separated"),
-        Column("baseline_prediction", "double", "unit of target_col", "forecast of the best baseline", sources=(feature + "*",)),
+        Column(
+            "baseline_prediction",
+            "double",
+            "unit of target_col",
+            "forecast of the best baseline",
+            sources=(feature + "*",),
+        ),
         Column("lower_80", "double", "unit of target_col", "lower end of the 80 % conformal interval of ensemble_avg"),
         Column("upper_80", "double", "unit of target_col", "upper end of the 80 % conformal interval of ensemble_avg"),
         Column("lower_95", "double", "unit of target_col", "lower end of the 95 % conformal interval of ensemble_avg"),
         Column("upper_95", "double", "unit of target_col", "upper end of the 95 % conformal interval of ensemble_avg"),
-        Column("lightgbm_optimal_probability", "double", "1", "probability that is_env_optimal at prediction_for", 0, 1),
+        Column(
+            "lightgbm_optimal_probability", "double", "1", "probability that is_env_optimal at prediction_for", 0, 1
+        ),
         *(Column(f"{m}_version", "string", "", f"registered version of the {m} model") for m in MODELS),
         Column("prediction_quality", "string", "", "ok, or why the row has no full prediction"),
+        Column(
+            "prediction_reason", "string", "", "what kept each absent model from forecasting; null when none is absent"
+        ),
         Column("inference_timestamp", "timestamp", "", "when the row was scored, UTC"),
     )
     return Table(
