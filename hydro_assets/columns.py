@@ -1,4 +1,4 @@
-"""Every column once: name, type, unit, meaning, physical range, sources. Schemas, checks, lineage and docs come from here.
+"""Every column once: name, type, unit, meaning, physical range, sources. Schemas, checks, lineage and docs read it.
 
 Names derived from a sensor end in their statistic, and in their window or lag where they have one:
 `ph_level` (mean of the step), `ph_level_std`, `ph_level_lag_5min`, `ph_level_mean_1h`. Booleans start with `is_`.
@@ -161,7 +161,7 @@ EQUIPMENT_ROWS: tuple[tuple[int, str, str, str], ...] = tuple(
 
 WINDOWS: tuple[timedelta, ...] = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 LAGS: tuple[timedelta, ...] = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60))
-STUCK_WINDOW = timedelta(hours=1)
+STUCK_WINDOW = timedelta(hours=3)
 KEYS = ("system_id", "timestamp")
 
 
@@ -239,7 +239,7 @@ def sensor_features_table(step: timedelta, sensors: Sequence[str], actuators: Se
             "is_env_optimal",
             "boolean",
             "",
-            "every banded sensor of the step lies in the crop's band; null when one is unknown",
+            "every banded sensor lies in the crop's band; false when one lies outside, else null when one is unknown",
             sources=tuple(gold + s for s in sensors if s in _BANDED),
         ),
     ]
@@ -316,7 +316,7 @@ def _sensor_columns(sensor: Column, step: timedelta) -> Iterable[Column]:
     yield Column(
         f"is_{n}_saturated", "boolean", "", "all readings of the step sit at an end of the physical range", sources=src
     )
-    yield Column(f"is_{n}_stuck", "boolean", "", "no change at all over the last hour", sources=src)
+    yield Column(f"is_{n}_stuck", "boolean", "", "no change at all over the last 3 h", sources=src)
     yield Column(
         f"is_{n}_noise_only",
         "boolean",

@@ -44,3 +44,7 @@ class TrainingError(HydroError):
 
 class ModelUnavailableError(HydroError):
     """A registered model is missing, damaged or does not fit the features it is given."""
+
+
+class TrackingError(HydroError):
+    """MLflow did not take or give what it was asked for."""

@@ -13,8 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError, field_validator
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from hydro_assets.errors import SettingsError
@@ -132,9 +140,7 @@ class ExperimentNames(_Frozen):
 class Settings(BaseSettings):
     """All settings. Every field can be set as `HYDRO_<NAME>` or in `$HYDRO_HOME/hydro.toml`."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="HYDRO_", env_nested_delimiter="__", frozen=True, extra="forbid"
-    )
+    model_config = SettingsConfigDict(env_prefix="HYDRO_", env_nested_delimiter="__", frozen=True, extra="forbid")
 
     environment: Literal["local", "spark", "databricks"] = Field(
         "local", description="row of the environment table: embedded Sail, any Spark, or Databricks"
@@ -142,6 +148,12 @@ class Settings(BaseSettings):
     home: Path = Field(Path(".hydro"), description="folder of everything written locally")
     catalog: str = Field("hydroponics", pattern=r"^[A-Za-z0-9_]+$")
     bucket: str = Field("hydroponics-data", min_length=1, description="object-store bucket of the lakehouse")
+
+    lakehouse_uri: str | None = Field(
+        None,
+        description="folder or object-store prefix of the Delta tables; None = `home`/lakehouse, and under "
+        "environment `databricks` the tables are addressed by their Unity Catalog names",
+    )
 
     timezone: str = Field("UTC", description="time zone in which Gold's naive timestamps are read")
     default_system: str = Field("system_1", description="system_id of readings that carry none")
@@ -201,8 +213,11 @@ class Settings(BaseSettings):
 
     @classmethod
     def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         home = Path(init_settings().get("home") or os.environ.get("HYDRO_HOME") or ".hydro")
@@ -219,6 +234,13 @@ class Settings(BaseSettings):
         return self.home.expanduser().resolve()
 
     @property
+    def table_root(self) -> str | None:
+        """Where Delta tables lie by path; None when a catalog knows their place."""
+        if self.lakehouse_uri is None and self.environment == "databricks":
+            return None
+        return self.lakehouse_uri or str(self.root / "lakehouse")
+
+    @property
     def tracking_uri(self) -> str:
         return self.mlflow_tracking_uri or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
 
@@ -232,8 +254,10 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as exc:
-        problems = [f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
-                    for e in exc.errors()]
+        problems = [
+            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in exc.errors()
+        ]
         raise SettingsError.of_all(
             problems, "Correct the HYDRO_* variable (nested names with __) or hydro.toml in HYDRO_HOME"
         ) from exc

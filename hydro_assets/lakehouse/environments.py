@@ -1,0 +1,106 @@
+"""Where Spark runs: one table, local | spark | databricks. Nothing else in the project branches on the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from hydro_assets.errors import SettingsError
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+# The server must outlive its sessions (pysail 0.7.2 deadlocks at exit when it is collected first), and a process
+# needs only one: hence module state.
+_embedded: dict[str, Any] = {}
+
+
+def embedded_session(settings: Settings) -> SparkSession:
+    """A Spark Connect session on an in-process Sail server; one server and one session per process."""
+    if "session" not in _embedded:
+        # Sail reads its configuration from the environment when the server object is made.
+        os.environ.setdefault(
+            "SAIL_CATALOG__LIST", f'[{{name="{settings.catalog}", type="memory", initial_database=["gold"]}}]'
+        )
+        os.environ.setdefault("SAIL_CATALOG__DEFAULT_DATABASE", '["gold"]')
+        os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", "604800")  # a training may pause Spark for hours
+        os.environ.setdefault("RUST_LOG", "error")
+        from pysail.spark import SparkConnectServer
+        from pyspark.sql import SparkSession
+
+        server = SparkConnectServer(ip="127.0.0.1", port=0)
+        server.start(background=True)
+        host, port = server.listening_address
+        session = SparkSession.builder.remote(f"sc://{host}:{port}").create()
+        _embedded.update(server=server, session=_utc(session))
+    return _embedded["session"]
+
+
+def stop_embedded() -> None:
+    """Stop session and server, in the order that does not hang. The next `embedded_session` starts anew."""
+    if _embedded:
+        _embedded.pop("session").stop()
+        _embedded.pop("server").stop()
+
+
+def remote_or_classic_session(settings: Settings) -> SparkSession:
+    """Any Spark Connect endpoint (`spark_remote`), else a JVM session with Delta."""
+    from pyspark.sql import SparkSession
+
+    if settings.spark_remote:
+        return _utc(SparkSession.builder.remote(settings.spark_remote).getOrCreate())
+    return _utc(classic_builder(settings).getOrCreate())
+
+
+def classic_builder(settings: Settings) -> Any:
+    """Builder of a JVM session with delta-spark; jars from `delta_jars` or, without it, from Maven."""
+    from delta import configure_spark_with_delta_pip
+    from pyspark.sql import SparkSession
+
+    builder = (
+        SparkSession.builder.master("local[*]")
+        .appName("hydro_assets")
+        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
+        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
+        .config("spark.sql.session.timeZone", "UTC")
+    )
+    if settings.delta_jars:
+        return builder.config("spark.jars", settings.delta_jars)
+    return configure_spark_with_delta_pip(builder)
+
+
+def ambient_session(settings: Settings) -> SparkSession:
+    """The session that a Databricks cluster, serverless task or `SPARK_REMOTE` offers."""
+    from pyspark.sql import SparkSession
+
+    if not {"DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE"} & os.environ.keys():
+        raise SettingsError(
+            "Environment 'databricks' has no Spark session on this machine",
+            "Let the step launcher run the step on Databricks, set SPARK_REMOTE, or use HYDRO_ENVIRONMENT=local",
+        )
+    return _utc(SparkSession.builder.getOrCreate())
+
+
+def _utc(session: SparkSession) -> SparkSession:
+    # Stored timestamps are read in this zone; 'Etc/UTC' (Sail's default) is another type to Delta than 'UTC'.
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return session
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One row of the table."""
+
+    session: Callable[[Settings], SparkSession]
+    launched: bool  # heavy steps go through the step launcher
+    description: str
+
+
+ENVIRONMENTS: dict[str, Environment] = {
+    "local": Environment(embedded_session, False, "embedded Sail, Delta tables under HYDRO_HOME"),
+    "spark": Environment(remote_or_classic_session, False, "Spark Connect endpoint or JVM Spark with Delta"),
+    "databricks": Environment(ambient_session, True, "Databricks jobs through the step launcher, Unity Catalog"),
+}

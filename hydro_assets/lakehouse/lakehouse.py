@@ -1,0 +1,290 @@
+"""The only reader and writer of tables: conforms names and types, replaces exactly the days of the run, atomically."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from hydro_assets.columns import Table
+from hydro_assets.errors import TableError
+from hydro_assets.lakehouse.environments import ENVIRONMENTS
+from hydro_assets.lakehouse.tables import CatalogTables, PathTables, Tables, TableVersion
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+POLARS_TYPES: dict[str, Any] = {
+    "string": pl.String,
+    "double": pl.Float64,
+    "int": pl.Int32,
+    "bigint": pl.Int64,
+    "boolean": pl.Boolean,
+    "date": pl.Date,
+    "timestamp": pl.Datetime("us", "UTC"),
+}
+# A gRPC message of Spark Connect holds 128 MiB; this many rows of our widest local frame stay well below.
+ROWS_PER_MESSAGE = 200_000
+_CONFLICTS = (
+    "Failed to commit transaction",
+    "Missing commit file",
+    "ConcurrentAppend",
+    "ConcurrentDelete",
+    "ConcurrentModification",
+    "MetadataChangedException",
+)
+_TRIES = 8
+
+
+@dataclass(frozen=True)
+class WriteReceipt:
+    """What a write did. `rows_by_day` counts the rows now in each replaced day."""
+
+    table: str
+    uri: str
+    version: TableVersion
+    rows_by_day: Mapping[str, int]
+
+    @property
+    def rows(self) -> int:
+        return sum(self.rows_by_day.values())
+
+
+@dataclass(frozen=True)
+class Lakehouse:
+    """Tables of one farm in one environment. Spark starts at first use, so constructing one is free."""
+
+    settings: Settings
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        return ENVIRONMENTS[self.settings.environment].session(self.settings)
+
+    @cached_property
+    def tables(self) -> Tables:
+        root = self.settings.table_root
+        if root is None:
+            return CatalogTables(self.spark, self.settings.catalog)
+        return PathTables(self.spark, root, self.settings.catalog)
+
+    # -- reading -------------------------------------------------------------------------------------------------------
+
+    def uri(self, name: str) -> str:
+        return self.tables.uri(name)
+
+    def exists(self, name: str) -> bool:
+        return self.tables.exists(name)
+
+    def version(self, name: str) -> TableVersion | None:
+        return self.tables.version(name) if self.exists(name) else None
+
+    def read(self, name: str, start_day: date | None = None, end_day: date | None = None) -> DataFrame:
+        """Rows of `[start_day, end_day)` as a Spark frame; by `date` where the table has one, else by its timestamp.
+
+        Raises TableError when the table does not exist.
+        """
+        self._must_exist(name)
+        frame = self.tables.read(name)
+        column = (
+            "date"
+            if "date" in frame.columns
+            else next((c for c in ("timestamp", "timestamp_key") if c in frame.columns), None)
+        )
+        if column is None and (start_day or end_day):
+            raise TableError(f"Table {name} has no date or timestamp column", "Read it whole")
+        kind = "DATE" if column == "date" else "TIMESTAMP"
+        if start_day is not None:
+            frame = frame.where(f"`{column}` >= {kind} '{start_day}'")
+        if end_day is not None:
+            frame = frame.where(f"`{column}` < {kind} '{end_day}'")
+        return frame
+
+    def read_polars(
+        self,
+        name: str,
+        start_day: date | None = None,
+        end_day: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame:
+        """The same rows in memory. By path the Delta log is read directly, ten times as fast as Spark Connect."""
+        self._must_exist(name)
+        if not isinstance(self.tables, PathTables):
+            frame = self.read(name, start_day, end_day)
+            chosen = frame.select(*columns) if columns is not None else frame
+            return _utc_timestamps(pl.DataFrame(pl.from_arrow(chosen.toArrow())))
+        lazy = pl.scan_delta(self.uri(name))
+        schema = lazy.collect_schema()
+        column = "date" if "date" in schema else "timestamp_key"
+        for bound, is_start in ((start_day, True), (end_day, False)):
+            if bound is not None:
+                value = pl.lit(bound) if column == "date" else pl.lit(bound).cast(schema[column])
+                lazy = lazy.filter(pl.col(column) >= value if is_start else pl.col(column) < value)
+        if columns is not None:
+            lazy = lazy.select(columns)
+        return _utc_timestamps(lazy.collect())
+
+    def days(self, name: str) -> list[date]:
+        """Days that hold rows, in order."""
+        frame = self.read(name)
+        column = "date" if "date" in frame.columns else "CAST(timestamp_key AS DATE) AS date"
+        rows = frame.selectExpr(column).distinct().toArrow()
+        return sorted(rows.column("date").to_pylist())
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def ensure(self, table: Table) -> None:
+        """Create the table, or add the columns it lacks. Existing columns and rows are never changed.
+
+        Raises TableError when a column has another type or the table was made with other fixed properties
+        (such as the grid step).
+        """
+        if not self.exists(table.name):
+            self.tables.create(table)
+            return
+        have = {f.name: f.dataType.simpleString() for f in self.tables.read(table.name).schema}
+        problems = [
+            f"column {c.name} is {have[c.name]}, not {c.type}"
+            for c in table.columns
+            if c.name in have and not _same_type(have[c.name], c.type)
+        ]
+        found = self.tables.properties(table.name)
+        problems += [
+            f"it was made with {key} = {found[key]}, not {value}"
+            for key, value in table.properties
+            if found.get(key, value) != value
+        ]
+        if problems:
+            raise TableError(
+                f"Table {table.name} at {self.uri(table.name)} does not fit: " + "; ".join(problems),
+                "Use the settings it was made with, or another HYDRO_HOME or catalog",
+            )
+        missing = [c for c in table.columns if c.name not in have]
+        if missing:
+            self.tables.add_columns(table.name, missing)
+
+    def replace_days(
+        self,
+        table: Table,
+        frame: DataFrame | pl.DataFrame,
+        start_day: date,
+        end_day: date,
+        facts: Mapping[str, Any] | None = None,
+    ) -> WriteReceipt:
+        """Make `frame` the content of the days `[start_day, end_day)`; other days are untouched. One commit."""
+        if not start_day < end_day:
+            raise ValueError(f"an empty range of days: [{start_day}, {end_day})")
+        self.ensure(table)
+        day = table.partition_by or "date"
+        condition = f"{day} >= DATE '{start_day}' AND {day} < DATE '{end_day}'"
+        conformed = self._conform(table, frame)
+        note = json.dumps(dict(facts or {}), default=str, sort_keys=True)
+        self._commit(lambda: self.tables.overwrite(conformed, table.name, condition, note))
+        return self._receipt(table, start_day, end_day)
+
+    def append(self, table: Table, frame: pl.DataFrame, facts: Mapping[str, Any] | None = None) -> WriteReceipt:
+        """Add rows, in commits of a bounded size."""
+        self.ensure(table)
+        note = json.dumps(dict(facts or {}), default=str, sort_keys=True)
+        for part in frame.iter_slices(ROWS_PER_MESSAGE):
+            conformed = self._conform(table, part)
+            self._commit(lambda rows=conformed: self.tables.append(rows, table.name, note))
+        if table.partition_by is None or frame.is_empty():
+            return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), {})
+        days = frame[table.partition_by]
+        return self._receipt(table, days.min(), days.max() + timedelta(days=1))  # type: ignore[operator,arg-type]
+
+    def overwrite(self, table: Table, frame: pl.DataFrame, facts: Mapping[str, Any] | None = None) -> WriteReceipt:
+        """Make `frame` the whole content of a small table without partitions. One commit."""
+        self.ensure(table)
+        note = json.dumps(dict(facts or {}), default=str, sort_keys=True)
+        conformed = self._conform(table, frame)
+        self._commit(lambda: self.tables.overwrite(conformed, table.name, "true", note))
+        return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), {})
+
+    # -- inside --------------------------------------------------------------------------------------------------------
+
+    def _must_exist(self, name: str) -> None:
+        if not self.exists(name):
+            remedy = (
+                "Import readings first: hydro import --csv FILE, or hydro demo"
+                if name.startswith("gold.")
+                else "Materialise it first: hydro run, or the asset of that name in the Dagster UI"
+            )
+            raise TableError(f"Table {self.settings.table(name)} does not exist at {self.uri(name)}", remedy)
+
+    def _conform(self, table: Table, frame: DataFrame | pl.DataFrame) -> DataFrame:
+        """The columns of the stored table in its order, types exactly equal. Absent nullable columns become null."""
+        target = {f.name: f.dataType for f in self.tables.read(table.name).schema}
+        if isinstance(frame, pl.DataFrame):
+            frame = self._from_polars(table, frame)
+        have = {f.name: f.dataType.simpleString() for f in frame.schema}
+        required = {c.name for c in table.columns if not c.nullable}
+        problems = [f"column {n} is unknown" for n in have if n not in target]
+        problems += [f"column {n} is missing" for n in required if n not in have]
+        problems += [
+            f"column {n} is {have[n]}, not {kind.simpleString()}"
+            for n, kind in target.items()
+            if n in have and have[n] != kind.simpleString()
+        ]
+        if problems:
+            raise TableError(f"Rows for {table.name} do not fit: " + "; ".join(problems), "Compare with columns.py")
+        from pyspark.sql import functions as F
+
+        return frame.select(
+            *(F.col(f"`{n}`") if n in have else F.lit(None).cast(kind).alias(n) for n, kind in target.items())
+        )
+
+    def _from_polars(self, table: Table, frame: pl.DataFrame) -> DataFrame:
+        known = [c for c in table.columns if c.name in frame.columns]
+        unknown = [n for n in frame.columns if n not in table.column_names]
+        if unknown:
+            raise TableError(
+                f"Rows for {table.name} have unknown columns {', '.join(unknown)}", "Compare with columns.py"
+            )
+        naive = [n for n, kind in frame.schema.items() if kind == pl.Datetime and kind.time_zone is None]
+        typed = frame.with_columns(pl.col(naive).dt.replace_time_zone("UTC")).select(
+            pl.col(c.name).cast(POLARS_TYPES[c.type], strict=True) for c in known
+        )
+        if typed.is_empty():
+            return self.spark.createDataFrame([], schema=", ".join(f"`{c.name}` {c.type}" for c in known))
+        return self.spark.createDataFrame(typed.to_arrow())
+
+    def _commit(self, write: Any) -> None:
+        """Run an idempotent write; on a conflict with another writer, again. The jitter keeps writers apart."""
+        for attempt in range(_TRIES):
+            try:
+                write()
+            except Exception as exc:
+                if attempt + 1 == _TRIES or not any(text in str(exc) for text in _CONFLICTS):
+                    raise
+                time.sleep(random.uniform(0, 0.05 * 2**attempt))
+            else:
+                return
+
+    def _receipt(self, table: Table, start_day: date, end_day: date) -> WriteReceipt:
+        counts = self.read(table.name, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
+        by_day = {str(r["date"]): int(r["count"]) for r in sorted(counts, key=lambda r: r["date"])}
+        return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), by_day)
+
+
+def _same_type(have: str, want: str) -> bool:
+    # Gold of a farm may store naive timestamps as TIMESTAMP_NTZ and codes as BIGINT; readers treat them alike.
+    alike = ({"timestamp", "timestamp_ntz"}, {"int", "bigint", "smallint"}, {"double", "float"})
+    return have == want or any({have, want} <= group for group in alike)
+
+
+def _utc_timestamps(frame: pl.DataFrame) -> pl.DataFrame:
+    naive = [n for n, kind in frame.schema.items() if kind == pl.Datetime and kind.time_zone is None]
+    aware = [n for n, kind in frame.schema.items() if kind == pl.Datetime and kind.time_zone is not None]
+    return frame.with_columns(
+        pl.col(naive).dt.replace_time_zone("UTC").dt.cast_time_unit("us"),
+        pl.col(aware).dt.convert_time_zone("UTC").dt.cast_time_unit("us"),
+    )
