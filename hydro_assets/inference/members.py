@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,14 @@ if TYPE_CHECKING:
     from hydro_assets.models.package import ForecastPackage
 
 PREDICTION_COLUMNS: tuple[Column, ...] = batch_predictions_table(Table("", (), "")).columns
+
+
+@dataclass(frozen=True)
+class ServingModels:
+    """The models of one scoring run, and their registered versions, by kind (`columns.MODELS`)."""
+
+    packages: Mapping[str, ForecastPackage]
+    versions: Mapping[str, str]
 
 
 def require_fitting(packages: Mapping[str, ForecastPackage], columns: Iterable[str], settings: Settings) -> None:

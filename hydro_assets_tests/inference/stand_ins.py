@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -53,6 +55,14 @@ class WindowMean:
     def info(self) -> Any:
         return SimpleNamespace(target_col=self.target_col, step_seconds=self.step_seconds, horizons=self.horizons,
                                features=self.features, sequence_length=self.length, kind="lstm")
+
+    def save(self, folder: Path) -> None:
+        folder.joinpath("package.json").write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def load(cls, folder: Path) -> WindowMean:
+        state = json.loads(folder.joinpath("package.json").read_text())
+        return cls(**{**state, "horizons": tuple(state["horizons"])})
 
     def predict(self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
         rows: list[dict[str, Any]] = []

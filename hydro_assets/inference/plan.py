@@ -1,0 +1,146 @@
+"""Score days where the rows are: Spark cuts the feature table by system and time, each task scores its piece."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from hydro_assets.columns import ACTUATOR_COLUMNS, SENSOR, Table, batch_predictions_table, sensor_features_table
+from hydro_assets.inference.members import ServingModels, look_back, require_fitting
+from hydro_assets.inference.score import score_system
+from hydro_assets.inference.shipping import Shipment
+from hydro_assets.inference.tasks import TaskGrid, commits
+from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+FEATURES = "feature_store.sensor_features"
+ROWS_PER_COMMIT = 1_000_000
+
+
+@dataclass(frozen=True)
+class ScoredDays:
+    """What a scoring run wrote, per day of the range."""
+
+    uri: str
+    rows_by_day: Mapping[str, int]
+    quality_by_day: Mapping[str, Mapping[str, int]]
+    versions: Mapping[str, str]
+    feature_version: int
+
+    @property
+    def rows(self) -> int:
+        return sum(self.rows_by_day.values())
+
+
+def predictions_table(feature_columns: list[str], settings: Settings) -> Table:
+    """The predictions table of a farm whose feature table has these columns."""
+    sensors = [name for name in SENSOR if name in feature_columns]
+    actuators = [name for name in ACTUATOR_COLUMNS if name in feature_columns]
+    return batch_predictions_table(sensor_features_table(settings.feature_step, sensors, actuators))
+
+
+def score_days(
+    lakehouse: Lakehouse,
+    settings: Settings,
+    models: ServingModels,
+    start_day: date,
+    end_day: date,
+    scored_at: datetime,
+    rows_per_commit: int = ROWS_PER_COMMIT,
+) -> ScoredDays:
+    """Replace the days [start_day, end_day) of batch_predictions with the forecasts of `models`.
+
+    The range is written in commits of whole days with at most `rows_per_commit` rows, or one day where a day has more.
+    A task holds `days_per_task` days of one system at horizon 1, and proportionally less at longer horizons, so a
+    worker's memory depends neither on the table's length nor on the horizon.
+
+    Raises ModelUnavailableError, before anything is written, when a model does not fit the feature table, and
+    TableError when there is no feature table.
+    """
+    features = lakehouse.read(FEATURES)
+    require_fitting(models.packages, features.columns, settings)
+    table = predictions_table(features.columns, settings)
+    version = lakehouse.version(FEATURES)
+    assert version is not None  # `read` has found the table
+    counts = lakehouse.read(FEATURES, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
+    rows_by_day = {row["date"]: row["count"] * settings.forecast_horizon for row in counts}
+    written: dict[str, int] = {}
+    facts = {"feature_version": version.version, "versions": dict(models.versions)}
+    for begin, end in commits(rows_by_day, start_day, end_day, rows_per_commit):
+        grid = TaskGrid(begin, end, task_span(settings, models), look_back(models.packages, settings))
+        history = lakehouse.read(FEATURES, grid.first_day_read, end)
+        scored = scoring_plan(history, table, grid, models, settings, scored_at)
+        written.update(lakehouse.replace_days(table, scored, begin, end, facts).rows_by_day)
+    return ScoredDays(
+        uri=lakehouse.uri(table.name),
+        rows_by_day=written,
+        quality_by_day=quality_by_day(lakehouse, start_day, end_day),
+        versions=dict(models.versions),
+        feature_version=version.version,
+    )
+
+
+def task_span(settings: Settings, models: ServingModels) -> timedelta:
+    """Time of one task, in whole hours: a feature row gives `forecast_horizon` wide rows, so fewer days fit.
+
+    Never under the look-back, so that at most half of what a task reads is history.
+    """
+    hour = timedelta(hours=1)
+    share = timedelta(days=settings.days_per_task) // settings.forecast_horizon
+    wanted = max(share, look_back(models.packages, settings), hour)
+    return -(-wanted // hour) * hour
+
+
+def scoring_plan(
+    features: DataFrame, table: Table, grid: TaskGrid, models: ServingModels, settings: Settings, scored_at: datetime
+) -> DataFrame:
+    """The unevaluated Spark frame of `table`'s rows in the days of `grid`."""
+    own = set(batch_predictions_table(Table("", (), "")).column_names)
+    chosen = features.select(*(name for name in table.column_names if name not in own))
+    schema = ", ".join(f"`{c.name}` {c.type}" for c in table.columns)
+    score = scorer(table, grid, models, settings, scored_at)
+    return grid.assign(chosen, "timestamp").groupBy("system_id", "task").applyInArrow(score, schema)
+
+
+def scorer(
+    table: Table, grid: TaskGrid, models: ServingModels, settings: Settings, scored_at: datetime
+) -> Callable[[pa.Table], pa.Table]:
+    """The function of one system's rows of one task. It carries the models as bytes and no secret."""
+    shipments = {kind: Shipment.of(package) for kind, package in models.packages.items()}
+    versions, names = dict(models.versions), table.column_names
+    public = settings.model_copy(update={"webhook_url": None})
+
+    def score(rows: pa.Table) -> pa.Table:
+        frame = pl.DataFrame(pl.from_arrow(rows)).with_columns(pl.col("timestamp").dt.convert_time_zone("UTC"))
+        packages = {kind: shipment.unpack() for kind, shipment in shipments.items()}
+        start, end = grid.bounds(frame["task"][0])
+        history = frame.drop("task").sort("timestamp")
+        scored = score_system(history, packages, versions, public, start, end, scored_at)
+        return spark_arrow(scored.select(names))
+
+    return score
+
+
+def spark_arrow(frame: pl.DataFrame) -> pa.Table:
+    """The Arrow table that Spark expects: plain strings in place of large ones."""
+    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    plain = [pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type) for f in table.schema]
+    return table.cast(pa.schema(plain))
+
+
+def quality_by_day(lakehouse: Lakehouse, start_day: date, end_day: date) -> dict[str, dict[str, int]]:
+    """Rows per day and prediction_quality of the stored predictions."""
+    stored = lakehouse.read("predictions.batch_predictions", start_day, end_day)
+    counted = stored.groupBy("date", "prediction_quality").count().toArrow().to_pylist()
+    result: dict[str, dict[str, int]] = {}
+    for row in sorted(counted, key=lambda r: (r["date"], r["prediction_quality"])):
+        result.setdefault(str(row["date"]), {})[row["prediction_quality"]] = row["count"]
+    return result
