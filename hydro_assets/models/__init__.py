@@ -1,0 +1,1 @@
+"""Forecasters behind one contract, and the self-contained package that is registered and served."""

@@ -1,0 +1,1 @@
+"""From feature rows to a trained, measured forecast package."""

@@ -1,0 +1,175 @@
+"""LightGBM: a booster per horizon for the target, and one per horizon for the state of the environment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import lightgbm as lgb
+import numpy as np
+
+from hydro_assets.errors import ModelUnavailableError, TrainingError
+from hydro_assets.models.calibration import PlattScaling
+from hydro_assets.models.change_scale import ChangeScale
+from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
+from hydro_assets.models.origin import input_columns, row_features
+from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.settings import LightGBMConfig
+
+LABEL = "is_env_optimal"
+
+
+class LightGBMForecaster(Forecaster):
+    """Boosted trees on the features of the forecast origin."""
+
+    kind = "lightgbm"
+
+    def __init__(self, task: Task, config: LightGBMConfig, seed: int) -> None:
+        self.task, self.config, self.seed = task, config, seed
+        self.names: list[str] = []
+        self.output: ChangeScale | None = None
+        self.regressors: list[lgb.Booster] = []
+        self.classifiers: list[lgb.Booster | None] = []
+        self.calibrations: list[PlattScaling] = []
+
+    def fit(self, samples: Samples, report: Report) -> FitNotes:
+        grid, fit_notes = samples.grid, FitNotes()
+        candidates = input_columns(grid.frame)
+        features = row_features(grid, candidates, samples.train)
+        varying = [j for j in range(len(candidates)) if np.nanmax(features[:, j], initial=-np.inf)
+                   > np.nanmin(features[:, j], initial=np.inf)]
+        self.names = [candidates[j] for j in varying]
+        dropped = len(candidates) - len(varying)
+        if dropped:
+            fit_notes.notes.append(f"{dropped} of {len(candidates)} features are constant or empty in training and "
+                                   "are not used")
+        train = features[:, varying]
+        validation = row_features(grid, self.names, samples.validation)
+        if self.config.task_type != "classification":
+            self._fit_regression(samples, train, validation, fit_notes, report)
+        if self.config.task_type != "regression":
+            self._fit_classification(samples, train, validation, fit_notes, report)
+        return fit_notes
+
+    def _fit_regression(
+        self, samples: Samples, train: np.ndarray, validation: np.ndarray, fit_notes: FitNotes, report: Report
+    ) -> None:
+        goal = samples.truth - samples.anchor if self.config.predict_change else samples.truth
+        systems = samples.grid.systems
+        self.output = ChangeScale.fit(goal[samples.train], systems[samples.train], not self.config.predict_change)
+        scaled = self.output.scaled(goal, systems)
+        for j, h in enumerate(self.task.horizons):
+            booster, curve = self._boost(
+                {"objective": "regression_l1"}, (train, scaled[samples.train, j]),
+                (validation, scaled[samples.validation, j]), report, f"regression, {h} steps ahead")
+            self.regressors.append(booster)
+            fit_notes.history += [{"horizon": h, "round": i, "validation_loss": v} for i, v in enumerate(curve, 1)]
+
+    def _fit_classification(
+        self, samples: Samples, train: np.ndarray, validation: np.ndarray, fit_notes: FitNotes, report: Report
+    ) -> None:
+        if LABEL not in samples.grid.frame.columns:
+            raise TrainingError(f"the features have no column {LABEL}",
+                                "Build them with the feature store, or set task_type to regression")
+        label = samples.grid.ahead(LABEL, self.task.horizons)  # [R, H]
+        for j, h in enumerate(self.task.horizons):
+            y, y_validation = label[samples.train, j], label[samples.validation, j]
+            classes = np.unique(y[~np.isnan(y)])
+            if classes.size < 2:
+                share = float(classes[0]) if classes.size else float("nan")
+                self.classifiers.append(None)
+                self.calibrations.append(PlattScaling.constant(share))
+                fit_notes.notes.append(f"{LABEL} has one class in training at {h} steps ahead: the probability is the "
+                                       f"constant {share:g}, nothing was learned")
+                continue
+            booster, _ = self._boost({"objective": "binary"}, (train, y), (validation, y_validation), report,
+                                     f"classification, {h} steps ahead")
+            raw = booster.predict(validation, raw_score=True)
+            self.classifiers.append(booster)
+            self.calibrations.append(PlattScaling.fit(np.asarray(raw), y_validation))
+
+    def _boost(
+        self, objective: dict[str, Any], train: tuple[np.ndarray, np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray], report: Report, what: str,
+    ) -> tuple[lgb.Booster, list[float]]:
+        config = self.config
+        parameters = {
+            **objective, "num_leaves": config.num_leaves, "learning_rate": config.learning_rate,
+            "feature_fraction": config.feature_fraction, "bagging_fraction": config.bagging_fraction,
+            "bagging_freq": 1, "seed": self.seed, "deterministic": True, "force_row_wise": True, "verbosity": -1,
+        }
+        known = [~np.isnan(y) for _, y in (train, validation)]
+        data = lgb.Dataset(train[0][known[0]], train[1][known[0]], feature_name=self.names)
+        callbacks, curve = [], {}
+        valid_sets = []
+        if known[1].any():
+            valid_sets = [data.create_valid(validation[0][known[1]], validation[1][known[1]])]
+            callbacks = [lgb.early_stopping(config.early_stopping_rounds, verbose=False), lgb.record_evaluation(curve)]
+        booster = lgb.train(parameters, data, config.num_boost_round, valid_sets, ["validation"], callbacks=callbacks)
+        report(f"lightgbm {what}: {booster.best_iteration or booster.num_trees()} rounds kept")
+        losses = next(iter(curve["validation"].values())) if curve else []
+        return booster, losses
+
+    def predict(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        if not self.regressors or self.output is None or rows.size == 0:
+            return np.full((rows.size, len(self.task.horizons)), np.nan)
+        features = row_features(grid, self.names, rows)
+        scaled = np.stack([np.asarray(b.predict(features)) for b in self.regressors], axis=1)  # [n, H]
+        value = self.output.unscaled(scaled, grid.systems[rows])
+        return anchor + value if self.config.predict_change else value
+
+    def optimal_probability(self, grid: SegmentGrid, rows: np.ndarray) -> np.ndarray:
+        """[n, H] calibrated probability that the environment is optimal at t + h; NaN without a classifier."""
+        result = np.full((rows.size, len(self.task.horizons)), np.nan)
+        if not self.calibrations or rows.size == 0:
+            return result
+        features = row_features(grid, self.names, rows)
+        for j, (booster, calibration) in enumerate(zip(self.classifiers, self.calibrations, strict=True)):
+            raw = np.zeros(rows.size) if booster is None else np.asarray(booster.predict(features, raw_score=True))
+            result[:, j] = calibration.probability(raw)
+        return result
+
+    def importance(self) -> dict[str, float]:
+        """Share of the gain per feature, over all boosters."""
+        total = np.zeros(len(self.names))
+        for booster in [*self.regressors, *self.classifiers]:
+            if booster is not None:
+                gain = booster.feature_importance("gain")
+                total += gain / max(gain.sum(), 1e-12)
+        return dict(zip(self.names, (total / max(total.sum(), 1e-12)).tolist(), strict=True))
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        files = {f"model_h{h}.lgb": b for h, b in zip(self.task.horizons, self.regressors, strict=False)}
+        files |= {f"model_optimal_h{h}.lgb": b for h, b in zip(self.task.horizons, self.classifiers, strict=False)}
+        for name, booster in files.items():
+            if booster is not None:
+                (folder / name).write_text(booster.model_to_string(num_iteration=booster.best_iteration))
+        return {
+            "config": self.config.model_dump(), "seed": self.seed, "names": self.names,
+            "output": None if self.output is None else self.output.to_json(),
+            "regressors": len(self.regressors), "classifiers": [b is not None for b in self.classifiers],
+            "calibrations": [c.to_json() for c in self.calibrations],
+        }
+
+    @classmethod
+    def load(cls, task: Task, folder: Path, state: dict[str, Any]) -> Self:
+        self = cls(task, LightGBMConfig(**state["config"]), state["seed"])
+        self.names = state["names"]
+        self.output = None if state["output"] is None else ChangeScale.from_json(state["output"])
+        self.regressors = [_read(folder / f"model_h{h}.lgb") for h in task.horizons[: state["regressors"]]]
+        self.classifiers = [_read(folder / f"model_optimal_h{h}.lgb") if learned else None
+                            for h, learned in zip(task.horizons, state["classifiers"], strict=False)]
+        self.calibrations = [PlattScaling(**c) for c in state["calibrations"]]
+        return self
+
+    def describe_inputs(self) -> Sequence[str]:
+        return self.names
+
+
+def _read(path: Path) -> lgb.Booster:
+    try:
+        return lgb.Booster(model_str=path.read_text())
+    except (OSError, UnicodeDecodeError, lgb.basic.LightGBMError) as exc:
+        raise ModelUnavailableError(f"{path.name} cannot be read as a LightGBM model ({type(exc).__name__})",
+                                    "Register the model again, or serve another version") from exc

@@ -1,0 +1,124 @@
+"""LSTM and GRU forecasters: one class, `cell` chooses; H horizons in one pass.
+
+Shapes: `B` batch, `T` steps, `F` inputs, `C` context features of the origin, `H` horizons.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hydro_assets.errors import ModelUnavailableError, TrainingError
+from hydro_assets.models.change_scale import ChangeScale
+from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
+from hydro_assets.models.scaler import POOLED, SystemScaler
+from hydro_assets.models.sequences import Sequences, sequence_inputs
+from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.settings import RecurrentConfig
+from hydro_assets.training import loop
+
+_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+_EMBEDDING = 4
+
+
+class RecurrentNetwork(nn.Module):
+    """Recurrent encoder with a fully connected head that also sees the system."""
+
+    def __init__(self, cell: str, inputs: int, systems: int, horizons: int, config: RecurrentConfig) -> None:
+        super().__init__()
+        dropout = config.dropout if config.num_layers > 1 else 0.0
+        self.cell = _CELLS[cell](3 * inputs, config.hidden_size, config.num_layers, batch_first=True, dropout=dropout)
+        self.system = nn.Embedding(systems + 1, _EMBEDDING)  # 0 is a system that training did not see
+        self.head = nn.Sequential(
+            nn.Linear(config.hidden_size + _EMBEDDING, config.hidden_size), nn.ReLU(),
+            nn.Linear(config.hidden_size, horizons),
+        )
+        last = self.head[-1]
+        nn.init.zeros_(last.weight)  # the first forecast is the anchor itself
+        nn.init.zeros_(last.bias)
+
+    def forward(self, sequence: Tensor, system: Tensor) -> Tensor:
+        hidden, _ = self.cell(sequence)  # [B, T, 3F] -> [B, T, hidden]
+        state = torch.cat([hidden[:, -1], self.system(system)], dim=1)  # -> [B, hidden + embedding]
+        return self.head(state)  # -> [B, H]
+
+
+class RecurrentForecaster(Forecaster):
+    """Forecasts the target's scaled change from the anchor (or its level) with a recurrent network."""
+
+    def __init__(self, cell: str, task: Task, config: RecurrentConfig, seed: int) -> None:
+        self.kind, self.task, self.config, self.seed = cell, task, config, seed  # type: ignore[misc]
+
+    def fit(self, samples: Samples, report: Report) -> FitNotes:
+        grid, train = samples.grid, samples.train
+        names, notes = sequence_inputs(grid, train)
+        if self.task.target not in names:
+            raise TrainingError(f"{self.task.target} does not vary in the training rows",
+                                "Train on a longer period, or choose a target_col that is measured")
+        values = np.stack([grid.values(n)[train] for n in names], axis=1)
+        self.scaler = SystemScaler.fit(names, values, grid.systems[train])
+        self.systems = [s for s in self.scaler.centre if s != POOLED]
+        goal = samples.truth - samples.anchor if self.config.predict_change else samples.truth
+        self.output = ChangeScale.fit(goal[train], grid.systems[train], centred=not self.config.predict_change)
+        self.sequences_gain = Sequences.change_gain(grid, self.scaler, train, self.task.sequence_length)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            self.network = RecurrentNetwork(
+                self.kind, len(names), len(self.systems), len(self.task.horizons), self.config
+            ).to(device)
+            scaled = torch.from_numpy(self.output.scaled(goal, grid.systems))
+            batches = loop.Batches(self._inputs(grid, device), scaled.to(device), torch.from_numpy(train),
+                                   torch.from_numpy(samples.validation))
+            history = loop.fit(self.network, batches, self.config, self.seed, report)
+        self.network.cpu()
+        return FitNotes(history, notes)
+
+    def predict(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        if rows.size == 0:
+            return np.empty((0, len(self.task.horizons)))
+        inputs = self._inputs(grid, torch.device("cpu"))
+        scaled = loop.predict(self.network, inputs, torch.from_numpy(rows)).numpy().astype(float)  # [n, H]
+        value = self.output.unscaled(scaled, grid.systems[rows])
+        return anchor + value if self.config.predict_change else value
+
+    def _inputs(self, grid: SegmentGrid, device: torch.device) -> Any:
+        sequences = Sequences.of(grid, self.scaler, self.sequences_gain, self.task.sequence_length, device)
+        number = {s: i for i, s in enumerate(self.systems, start=1)}
+        system = torch.tensor([number.get(str(s), 0) for s in grid.systems], device=device)
+        return lambda rows: (sequences.batch(rows), system[rows])
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        torch.save(self.network.state_dict(), folder / "weights.pt")
+        return {
+            "cell": self.kind, "config": self.config.model_dump(), "seed": self.seed, "systems": self.systems,
+            "scaler": self.scaler.to_json(), "output": self.output.to_json(), "gain": self.sequences_gain.tolist(),
+        }
+
+    @classmethod
+    def load(cls, task: Task, folder: Path, state: dict[str, Any]) -> Self:
+        self = cls(state["cell"], task, RecurrentConfig(**state["config"]), state["seed"])
+        self.systems = state["systems"]
+        self.scaler = SystemScaler.from_json(state["scaler"])
+        self.output = ChangeScale.from_json(state["output"])
+        self.sequences_gain = np.array(state["gain"], np.float32)
+        self.network = RecurrentNetwork(
+            self.kind, len(self.scaler.names), len(self.systems), len(task.horizons), self.config
+        )
+        try:
+            weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
+            self.network.load_state_dict(weights)
+        except (OSError, RuntimeError, EOFError, KeyError, ValueError) as exc:
+            raise ModelUnavailableError(f"weights.pt in {folder} cannot be read as weights of a {self.kind} "
+                                        f"({type(exc).__name__})", "Register the model again, or serve another version"
+                                        ) from exc
+        self.network.eval()
+        return self
+
+    def describe_inputs(self) -> Sequence[str]:
+        return list(self.scaler.names)

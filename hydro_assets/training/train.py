@@ -1,0 +1,205 @@
+"""Train one model from feature rows: split, baselines, fit, floor, intervals, metrics, package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from hydro_assets import columns
+from hydro_assets.errors import DataContractError, TrainingError
+from hydro_assets.models.baselines import Persistence, ShortMean
+from hydro_assets.models.contract import FitNotes, Forecaster, Samples, Task
+from hydro_assets.models.origin import history_steps, input_columns
+from hydro_assets.models.package import (
+    DataFacts,
+    FeatureReference,
+    Floor,
+    ForecastPackage,
+    PackageInfo,
+    best_baseline,
+)
+from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.settings import Settings
+from hydro_assets.training import conformal, floor
+from hydro_assets.training.classification import classification_metrics
+from hydro_assets.training.metrics import forecast_metrics
+from hydro_assets.training.splits import Split, split_by_time
+
+__all__ = ["DataFacts", "TrainingResult", "train"]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A trained package and everything that was measured on the way; see METRICS_SCHEMA, CLASSIFICATION_SCHEMA."""
+
+    package: ForecastPackage
+    metrics: pl.DataFrame
+    classification: pl.DataFrame | None
+    history: list[dict[str, float]]
+    plots: dict[str, bytes]
+    split: Split
+    log: list[str]
+    params: dict[str, Any]
+    importance: dict[str, float] = field(default_factory=dict)
+
+
+def train(
+    kind: str, features: pl.DataFrame, settings: Settings, *, horizons: Sequence[int] | None = None,
+    data_facts: DataFacts | None = None, split: Split | None = None,
+    on_progress: Callable[[str], None] | None = None,
+) -> TrainingResult:
+    """Train `kind` (lstm, gru, lightgbm) to forecast `settings.target_col`.
+
+    Args:
+        features: rows of sensor_features, one or more systems, any order.
+        horizons: steps ahead; default 1 .. settings.forecast_horizon.
+        split: parts to learn, validate and hold out; default by the shares in `settings`.
+
+    Raises:
+        DataContractError: too few rows, or the target is not there.
+        TrainingError: nothing can be learned.
+    """
+    log: list[str] = []
+
+    def report(line: str) -> None:
+        log.append(line)
+        if on_progress is not None:
+            on_progress(line)
+
+    task = Task(settings.target_col, tuple(horizons or range(1, settings.forecast_horizon + 1)),
+                settings.sequence_length)
+    _check(features, task, settings)
+    history = history_steps(task.sequence_length, settings.feature_step)
+    grid = SegmentGrid.of(features, settings.feature_step, settings.gap_limit, history - 1)
+    truth = grid.ahead(task.target, task.horizons)
+    embargo = settings.feature_step * (task.sequence_length + max(task.horizons))
+    split = split or split_by_time(grid.times, settings.feature_step, embargo, settings.train_share,
+                                   settings.validation_share)
+    known = ~np.isnan(truth).all(axis=1)
+    parts = {p: split.rows(p, grid.times) for p in ("train", "validation", "holdout")}
+    parts = {p: rows[known[rows]] for p, rows in parts.items()}
+    _check_parts(parts, task)
+    report(", ".join(f"{p}: {rows.size} rows" for p, rows in parts.items()))
+
+    every = np.arange(len(grid))
+    unused = np.empty((every.size, len(task.horizons)))
+    within = min(max(settings.gap_limit // settings.feature_step, 1), task.sequence_length)
+    persistence, short_mean = Persistence(task, within), ShortMean(task, within)
+    samples = Samples(grid, truth, unused, parts["train"], parts["validation"])
+    notes = short_mean.fit(samples, report).notes
+    baselines = {b.kind: b.predict(grid, every, unused) for b in (persistence, short_mean)}
+    validation = parts["validation"]
+    names = floor.choose_baseline(truth[validation], {k: b[validation] for k, b in baselines.items()})
+    anchor = best_baseline(names, persistence, short_mean, grid, every)
+    train_rows = parts["train"][~np.isnan(anchor[parts["train"]]).any(axis=1)]
+    samples = Samples(grid, truth, anchor, train_rows, validation[~np.isnan(anchor[validation]).any(axis=1)])
+
+    forecaster = make_forecaster(kind, task, settings)
+    fitted: FitNotes = forecaster.fit(samples, report)
+    learned = forecaster.predict(grid, every, anchor)
+    weight = floor.choose_weight(truth[validation], anchor[validation], learned[validation])
+    forecast = anchor + np.array(weight) * (learned - anchor)
+    widths = conformal.half_widths(truth[validation], forecast[validation])
+    notes += fitted.notes
+    notes += [f"{h} steps ahead: baseline {n}, trusted share of the learned change {w:.2f}"
+              for h, n, w in zip(task.horizons, names, weight, strict=True)]
+
+    metrics = pl.concat([
+        forecast_metrics(p, truth[parts[p]], {**{k: b[parts[p]] for k, b in baselines.items()},
+                                              kind: forecast[parts[p]]},
+                         task.horizons, grid.systems[parts[p]], settings.seed)
+        for p in ("validation", "holdout")
+    ])
+    params = _params(kind, task, settings)
+    info = PackageInfo(
+        kind=kind, target_col=task.target, unit=_unit(task.target),
+        step_seconds=settings.feature_step.total_seconds(), gap_limit_seconds=settings.gap_limit.total_seconds(),
+        sequence_length=task.sequence_length, history_steps=history, horizons=task.horizons,
+        min_window_coverage=settings.min_window_coverage,
+        features=tuple(forecaster.describe_inputs()),
+        feature_units={f: _unit(f) for f in forecaster.describe_inputs()},
+        systems=tuple(sorted(set(map(str, grid.systems[train_rows])))), data=data_facts or DataFacts(),
+        train_start=split.train_start, train_end=split.train_end, train_rows=int(train_rows.size),
+        target_low=float(np.nanmin(grid.values(task.target)[train_rows])),
+        target_high=float(np.nanmax(grid.values(task.target)[train_rows])),
+        split=split.describe(), params=params, notes=tuple(notes), reference=_reference(grid, train_rows),
+        metrics=tuple(metrics.filter(pl.col("system_id") == "all").to_dicts()),
+    )
+    package = ForecastPackage(info, forecaster, persistence, short_mean, Floor(names, weight), widths)
+    return TrainingResult(package, metrics, _classification(forecaster, grid, parts, task), fitted.history, {}, split,
+                          log, params, getattr(forecaster, "importance", dict)())
+
+
+def make_forecaster(kind: str, task: Task, settings: Settings) -> Forecaster:
+    """An untrained forecaster; torch and LightGBM are imported only here."""
+    if kind in ("lstm", "gru"):
+        from hydro_assets.models.recurrent import RecurrentForecaster
+
+        return RecurrentForecaster(kind, task, settings.recurrent, settings.seed)
+    if kind == "lightgbm":
+        from hydro_assets.models.gradient_boosting import LightGBMForecaster
+
+        return LightGBMForecaster(task, settings.lightgbm, settings.seed)
+    raise TrainingError(f"'{kind}' is not a kind of model", f"Choose one of {', '.join(columns.MODELS)}")
+
+
+def _check(features: pl.DataFrame, task: Task, settings: Settings) -> None:
+    problems = [f"the features have no column {c}" for c in ("system_id", "timestamp", task.target)
+                if c not in features.columns]
+    if not problems:
+        if not features.schema[task.target].is_numeric():
+            problems.append(f"{task.target} is not a number and cannot be forecast")
+        known = features.height - features[task.target].null_count()
+        if known < settings.minimum_records:
+            problems.append(f"{known} rows have a {task.target}, {settings.minimum_records} are needed")
+    if problems:
+        raise DataContractError.of_all(problems, "Choose a target_col that this farm measures, or give more history")
+
+
+def _check_parts(parts: dict[str, np.ndarray], task: Task) -> None:
+    empty = [p for p, rows in parts.items() if rows.size == 0]
+    if empty:
+        raise DataContractError(f"no row of {', '.join(empty)} has a known {task.target} {task.horizons} steps ahead",
+                                "Give a longer history without gaps, or shorter horizons")
+
+
+def _classification(
+    forecaster: Forecaster, grid: SegmentGrid, parts: dict[str, np.ndarray], task: Task
+) -> pl.DataFrame | None:
+    if not getattr(forecaster, "calibrations", None):
+        return None
+    label = grid.ahead("is_env_optimal", task.horizons)
+    return pl.concat([
+        classification_metrics(p, label[parts[p]], forecaster.optimal_probability(grid, parts[p]),  # type: ignore[attr-defined]
+                               task.horizons)
+        for p in ("validation", "holdout")
+    ])
+
+
+def _reference(grid: SegmentGrid, rows: np.ndarray) -> dict[str, FeatureReference]:
+    reference = {}
+    for name in input_columns(grid.frame):
+        values = grid.values(name)[rows]
+        known = values[~np.isnan(values)]
+        deciles = np.quantile(known, np.linspace(0, 1, 11)).tolist() if known.size else []
+        reference[name] = FeatureReference(deciles=tuple(deciles), missing_share=1 - known.size / max(values.size, 1))
+    return reference
+
+
+def _params(kind: str, task: Task, settings: Settings) -> dict[str, Any]:
+    own = settings.lightgbm if kind == "lightgbm" else settings.recurrent
+    return {
+        "model_type": kind, "target_col": task.target, "horizons": list(task.horizons),
+        "sequence_length": task.sequence_length, "feature_step_seconds": settings.feature_step.total_seconds(),
+        "seed": settings.seed, "train_share": settings.train_share, "validation_share": settings.validation_share,
+        **own.model_dump(),
+    }
+
+
+def _unit(name: str) -> str:
+    sensor = next((s for s in columns.SENSORS if name == s.name or name.startswith(f"{s.name}_")), None)
+    return "" if sensor is None else sensor.unit
