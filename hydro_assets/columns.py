@@ -7,7 +7,7 @@ Names derived from a sensor end in their statistic, and in their window or lag w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from hydro_assets.settings import duration_text
@@ -369,9 +369,11 @@ MODELS: tuple[str, ...] = ("lstm", "gru", "lightgbm")
 def batch_predictions_table(features: Table) -> Table:
     """All feature columns, then the forecast of each model, the ensemble, its interval and where they came from."""
     feature = "feature_store.sensor_features."
+    read = tuple(feature + c.name for c in features.columns if c.name in SENSOR)
+    carried = tuple(replace(c, sources=(feature + c.name,)) for c in features.columns)
     forecast = tuple(
         Column(
-            f"{m}_prediction", "double", "unit of target_col", f"forecast of the {m} model", sources=(feature + "*",)
+            f"{m}_prediction", "double", "unit of target_col", f"forecast of the {m} model", sources=read
         )
         for m in MODELS
     )
@@ -395,7 +397,7 @@ def batch_predictions_table(features: Table) -> Table:
             "double",
             "unit of target_col",
             "forecast of the best baseline",
-            sources=(feature + "*",),
+            sources=read,
         ),
         Column("lower_80", "double", "unit of target_col", "lower end of the 80 % conformal interval of ensemble_avg"),
         Column("upper_80", "double", "unit of target_col", "upper end of the 80 % conformal interval of ensemble_avg"),
@@ -413,9 +415,92 @@ def batch_predictions_table(features: Table) -> Table:
     )
     return Table(
         "predictions.batch_predictions",
-        (*features.columns, *own),
+        (*carried, *own),
         "One row per feature row and horizon step: predicted, or saying why not.",
         keys=(*KEYS, "horizon"),
         partition_by="date",
         time_column="timestamp",
     )
+
+
+SYSTEM_OUTLOOK = Table(
+    "predictions.system_outlook",
+    (
+        Column("system_id", "string", "", "the hydroponic system", nullable=False),
+        Column("timestamp", "timestamp", "", "start of its newest scored step, UTC", nullable=False),
+        Column("age_minutes", "double", "min", "from the end of that step to updated_at"),
+        Column("target_col", "string", "", "column that is forecast"),
+        Column("current_value", "double", "unit of target_col", "the target at timestamp; null when it is not known"),
+        Column("band_low", "double", "unit of target_col", "lower end of the crop band; null when the target has none"),
+        Column("band_high", "double", "unit of target_col", "upper end of the crop band; null when the target has none"),
+        Column("is_in_band", "boolean", "", "current_value lies in the band"),
+        Column("horizon", "int", "steps", "longest horizon of the forecast", 1, None),
+        Column("prediction_for", "timestamp", "", "start of the step that the longest horizon forecasts, UTC"),
+        Column("prediction", "double", "unit of target_col", "ensemble_avg at prediction_for"),
+        *(
+            Column(f"{end}_{share}", "double", "unit of target_col", f"{end} end of the {share} % interval of prediction")
+            for share in (80, 95) for end in ("lower", "upper")
+        ),
+        Column("leaving_probability", "double", "1", "probability of being outside the band at a step within the "
+               "horizon, at least; 1 when outside now; null without an interval", 0, 1),
+        Column("minutes_to_leaving", "double", "min", "until the band is left; 0 when outside now; null when leaving is "
+               "not foreseen", 0, None),
+        Column("leaving_by", "string", "", "what minutes_to_leaving rests on: outside, forecast or trend"),
+        Column("optimal_probability", "double", "1", "probability that is_env_optimal at prediction_for", 0, 1),
+        Column("ensemble_members", "string", "", "models in prediction, comma-separated"),
+        Column("prediction_quality", "string", "", "ok, or why there is no full prediction"),
+        *(Column(f"{m}_version", "string", "", f"registered version of the {m} model") for m in MODELS),
+        Column("inference_timestamp", "timestamp", "", "when the row was scored, UTC"),
+        Column("updated_at", "timestamp", "", "when this table was written, UTC"),
+    ),
+    "The newest forecast of each system: what a dashboard reads.",
+    keys=("system_id",),
+    time_column="timestamp",
+)
+
+PREDICTION_ACCURACY = Table(
+    "predictions.prediction_accuracy",
+    (
+        Column("date", "date", "", "UTC day of the truth (prediction_for); partition", nullable=False),
+        Column("system_id", "string", "", "the system, or `all` of them", nullable=False),
+        Column("target_col", "string", "", "column that was forecast"),
+        Column("model", "string", "", "lstm, gru, lightgbm, ensemble (rows with a learned member) or baseline", nullable=False),
+        Column("version", "string", "", "registered version; null for ensemble and baseline"),
+        Column("horizon", "int", "steps", "steps ahead", 1, None, nullable=False),
+        Column("n", "bigint", "1", "forecasts whose truth is known", 0, None),
+        Column("mae", "double", "unit of target_col", "mean absolute error", 0, None),
+        Column("rmse", "double", "unit of target_col", "root of the mean squared error", 0, None),
+        Column("bias", "double", "unit of target_col", "mean of forecast minus truth"),
+        Column("baseline_mae", "double", "unit of target_col", "mean absolute error of the baseline on the same rows", 0, None),
+        Column("skill", "double", "1", "1 - mae / baseline_mae", None, 1),
+        Column("coverage_80", "double", "1", "share of truths inside the 80 % interval; ensemble only", 0, 1),
+        Column("coverage_95", "double", "1", "share of truths inside the 95 % interval; ensemble only", 0, 1),
+        Column("n_classified", "bigint", "1", "probabilities whose truth is known; lightgbm only", 0, None),
+        Column("brier", "double", "1", "mean squared error of the probability that is_env_optimal (Brier 1950)", 0, 1),
+        Column("mean_probability", "double", "1", "mean forecast probability that is_env_optimal", 0, 1),
+        Column("optimal_share", "double", "1", "share of the same rows that were is_env_optimal", 0, 1),
+    ),
+    "Errors of the stored predictions by day of the truth, model, horizon and system.",
+    keys=("date", "system_id", "model", "version", "horizon"),
+    partition_by="date",
+    time_column="date",
+)
+
+FEATURE_DRIFT = Table(
+    "predictions.feature_drift",
+    (
+        Column("date", "date", "", "last UTC day of the compared days; partition", nullable=False),
+        Column("model", "string", "", "model whose training data is the reference", nullable=False),
+        Column("version", "string", "", "registered version of the model"),
+        Column("feature", "string", "", "the feature", nullable=False),
+        Column("days", "int", "d", "days that were compared, date included", 1, None),
+        Column("n", "bigint", "1", "rows that were compared", 0, None),
+        Column("psi", "double", "1", "population stability index over the training deciles; null without a value", 0, None),
+        Column("missing_share", "double", "1", "share of the rows without a value", 0, 1),
+        Column("reference_missing_share", "double", "1", "the same in the training data", 0, 1),
+    ),
+    "How far the features of the last days are from the data that the serving models learned from.",
+    keys=("date", "model", "feature"),
+    partition_by="date",
+    time_column="date",
+)

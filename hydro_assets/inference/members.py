@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from hydro_assets.columns import Column, Table, batch_predictions_table
 from hydro_assets.errors import ModelUnavailableError
-from hydro_assets.settings import Settings, duration_text
+from hydro_assets.registry.serving import misfits
+from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
     from hydro_assets.models.package import ForecastPackage
@@ -34,34 +35,25 @@ def require_fitting(packages: Mapping[str, ForecastPackage], columns: Iterable[s
     asked = range(1, settings.forecast_horizon + 1)
     problems: list[str] = []
     for kind, package in packages.items():
-        info = package.info
-        if info.target_col != settings.target_col:
-            problems.append(f"the {kind} model forecasts {info.target_col}, asked for is {settings.target_col}")
-        if info.step_seconds != settings.feature_step.total_seconds():
-            step = duration_text(timedelta(seconds=info.step_seconds))
-            grid = duration_text(settings.feature_step)
-            problems.append(f"the {kind} model was trained on a {step} grid, the features have {grid}")
-        if lacking := sorted(set(asked) - set(info.horizons)):
-            problems.append(
-                f"the {kind} model has no forecast for {_steps(lacking)} ahead (forecast_horizon is "
-                f"{settings.forecast_horizon})"
-            )
-        if lacking := [name for name in info.features if name not in present]:
-            problems.append(f"the {kind} model needs features that the table lacks: {', '.join(lacking)}")
+        found = misfits(package, settings)
+        if lacking := sorted(set(asked) - set(package.info.horizons)):
+            asked_for = f"forecast_horizon is {settings.forecast_horizon}"
+            found.append(f"it has no forecast {_steps(lacking)} ahead ({asked_for})")
+        if lacking := [name for name in package.info.features if name not in present]:
+            found.append(f"it needs features that the table lacks: {', '.join(lacking)}")
+        problems += [f"the {kind} model does not fit: {problem}" for problem in found]
     if problems:
-        raise ModelUnavailableError(
-            "; ".join(problems),
-            "Train the model again with the present settings, or score with the settings it was trained with",
+        raise ModelUnavailableError.of_all(
+            problems, "Train the models again with the present settings, or score with the settings of their training"
         )
 
 
 def look_back(packages: Mapping[str, ForecastPackage], settings: Settings) -> timedelta:
-    """History in front of the first scored row that gives every model the window it would see in the whole history.
+    """History in front of the first scored row with which every model sees what it would see in the whole history.
 
-    The longest sequence, plus the gap limit in which the target's last known value is looked for.
+    Without a model it is the gap limit, in which the target's last known value is looked for.
     """
-    steps = max((package.info.sequence_length for package in packages.values()), default=settings.sequence_length)
-    return steps * settings.feature_step + settings.gap_limit
+    return max((package.info.lookback for package in packages.values()), default=settings.gap_limit)
 
 
 def _steps(horizons: list[int]) -> str:

@@ -8,17 +8,18 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
-import pyarrow as pa
 
 from hydro_assets.columns import ACTUATOR_COLUMNS, SENSOR, Table, batch_predictions_table, sensor_features_table
-from hydro_assets.inference.members import ServingModels, look_back, require_fitting
+from hydro_assets.inference.members import PREDICTION_COLUMNS, ServingModels, look_back, require_fitting
 from hydro_assets.inference.score import score_system
 from hydro_assets.inference.shipping import Shipment
 from hydro_assets.inference.tasks import TaskGrid, commits
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
 from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame
 
 FEATURES = "feature_store.sensor_features"
@@ -103,11 +104,10 @@ def scoring_plan(
     features: DataFrame, table: Table, grid: TaskGrid, models: ServingModels, settings: Settings, scored_at: datetime
 ) -> DataFrame:
     """The unevaluated Spark frame of `table`'s rows in the days of `grid`."""
-    own = set(batch_predictions_table(Table("", (), "")).column_names)
+    own = {c.name for c in PREDICTION_COLUMNS}
     chosen = features.select(*(name for name in table.column_names if name not in own))
-    schema = ", ".join(f"`{c.name}` {c.type}" for c in table.columns)
     score = scorer(table, grid, models, settings, scored_at)
-    return grid.assign(chosen, "timestamp").groupBy("system_id", "task").applyInArrow(score, schema)
+    return grid.assign(chosen, "timestamp").groupBy("system_id", "task").applyInArrow(score, spark_schema(table))
 
 
 def scorer(
@@ -115,7 +115,7 @@ def scorer(
 ) -> Callable[[pa.Table], pa.Table]:
     """The function of one system's rows of one task. It carries the models as bytes and no secret."""
     shipments = {kind: Shipment.of(package) for kind, package in models.packages.items()}
-    versions, names = dict(models.versions), table.column_names
+    versions = dict(models.versions)
     public = settings.model_copy(update={"webhook_url": None})
 
     def score(rows: pa.Table) -> pa.Table:
@@ -124,16 +124,9 @@ def scorer(
         start, end = grid.bounds(frame["task"][0])
         history = frame.drop("task").sort("timestamp")
         scored = score_system(history, packages, versions, public, start, end, scored_at)
-        return spark_arrow(scored.select(names))
+        return to_spark_arrow(scored, table)
 
     return score
-
-
-def spark_arrow(frame: pl.DataFrame) -> pa.Table:
-    """The Arrow table that Spark expects: plain strings in place of large ones."""
-    table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
-    plain = [pa.field(f.name, pa.string() if pa.types.is_large_string(f.type) else f.type) for f in table.schema]
-    return table.cast(pa.schema(plain))
 
 
 def quality_by_day(lakehouse: Lakehouse, start_day: date, end_day: date) -> dict[str, dict[str, int]]:

@@ -69,7 +69,7 @@ def score_system(
 
 
 def _last_known(frame: pl.DataFrame, settings: Settings, start: datetime, end: datetime) -> pl.Series:
-    """The target's last step mean that is at most one gap limit old: what persistence says, null where it is older."""
+    """The target's last step mean, what persistence says; null once it is as old as the gap limit."""
     target = settings.target_col
     value = pl.col(target).fill_nan(None) if target in frame.columns else pl.lit(None, pl.Float64)
     return (
@@ -79,7 +79,7 @@ def _last_known(frame: pl.DataFrame, settings: Settings, start: datetime, end: d
             seen=pl.when(value.is_not_null()).then("timestamp").forward_fill(),
         )
         .filter(pl.col("timestamp").is_between(start, end, closed="left"))
-        .select(last_known=pl.when(pl.col("timestamp") - pl.col("seen") <= settings.gap_limit).then("value"))
+        .select(last_known=pl.when(pl.col("timestamp") - pl.col("seen") < settings.gap_limit).then("value"))
         .to_series()
     )
 

@@ -54,7 +54,7 @@ class WindowMean:
     @property
     def info(self) -> Any:
         return SimpleNamespace(target_col=self.target_col, step_seconds=self.step_seconds, horizons=self.horizons,
-                               features=self.features, sequence_length=self.length, kind="lstm")
+                               features=self.features, lookback=(self.length - 1) * MINUTE)
 
     def save(self, folder: Path) -> None:
         folder.joinpath("package.json").write_text(json.dumps(asdict(self)))

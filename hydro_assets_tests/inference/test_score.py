@@ -65,8 +65,8 @@ def test_no_model__lets_the_baseline_serve() -> None:
 
 def test_last_known_value__serves_no_longer_than_the_gap_limit() -> None:
     scored = score(feature_rows(list(range(8)), [6.0, *[None] * 7]), {}, {}, forecast_horizon=1)
-    assert scored["baseline_prediction"].to_list() == [6.0] * 6 + [None] * 2
-    assert scored["prediction_quality"].to_list() == ["fallback"] * 6 + ["model_missing"] * 2
+    assert scored["baseline_prediction"].to_list() == [6.0] * 5 + [None] * 3
+    assert scored["prediction_quality"].to_list() == ["fallback"] * 5 + ["model_missing"] * 3
 
 
 def test_system_with_ten_readings__is_forecast_by_the_baseline_until_a_window_is_full() -> None:
@@ -133,7 +133,7 @@ def test_misfits__are_refused_with_all_their_reasons() -> None:
     }
     with pytest.raises(ModelUnavailableError) as error:
         score(feature_rows([0, 1]), packages)
-    for text in ("forecasts tds_level, asked for is ph_level", "5min grid", "no forecast for 2 steps", "ec_level"):
+    for text in ("forecasts tds_level, asked for is ph_level", "5min grid", "no forecast 2 steps", "ec_level"):
         assert text in str(error.value)
 
 
