@@ -33,9 +33,11 @@ def features_of_system(
     """
     steps = step_aggregates(tidy_readings(readings, spec), spec)
     dense = dense_grid(steps)
+    # Sums of centred values keep their digits. The centre is the segment's first value and not its mean, which would
+    # carry the rounding of later readings into earlier rows.
     centred = dense.with_columns(
-        *(pl.col(name).mean().over("segment").alias(f"{name}__centre") for name in spec.sensors),
-        (pl.col("k") - pl.col("k").mean().over("segment")).alias("__x"),
+        *(pl.col(name).drop_nulls().first().over("segment").alias(f"{name}__centre") for name in spec.sensors),
+        (pl.col("k") - pl.col("k").first().over("segment")).alias("__x"),
     )
     over_segment = [e.over("segment").alias(n) for n, e in _segment_expressions(spec).items()]
     rows = centred.with_columns(over_segment).filter(pl.col("observed"))

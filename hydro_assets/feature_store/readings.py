@@ -86,11 +86,17 @@ def utc_timestamps(readings: pl.DataFrame, timezone: str) -> pl.Series:
         frame.filter(ambiguous)
         .sort("id", "arrival", "row", nulls_last=False)
         .with_columns(
-            (pl.col("wall").diff() < -timedelta(minutes=20))
+            pl.col("wall").dt.date().alias("day"),
+            (pl.col("wall").diff() < -timedelta(minutes=20)).alias("jumps_back"),
+            (pl.col("id").diff() > 0).alias("is_other_reading"),
+        )
+        .with_columns(
+            # A farm that reads once an hour shows no jump: the same wall time comes again with another number.
+            (pl.col("jumps_back") | (pl.col("is_other_reading") & (pl.col("wall").n_unique().over("day") == 1)))
             .fill_null(False)
             .cast(pl.Int32)
             .cum_sum()
-            .over(pl.col("wall").dt.date())
+            .over("day")
             .alias("passes")
         )
         .select("row", "passes")
