@@ -1,0 +1,119 @@
+"""How MLflow is reached, and what things are called there: the one place that knows local, server and Databricks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from hydro_assets.errors import TrackingError
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+def mlflow_client(settings: Settings) -> MlflowClient:
+    """Client of the configured tracking server and registry; the local SQLite file's folder is made when missing."""
+    if settings.mlflow_tracking_uri is None:
+        (settings.root / "mlflow").mkdir(parents=True, exist_ok=True)
+    return client_of(settings.tracking_uri, registry_uri(settings))
+
+
+def client_of(tracking: str, registry: str) -> MlflowClient:
+    """Client of these two URIs."""
+    # MLflow reports its use to its makers over the network unless told otherwise; a farm's machine asks first.
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=tracking, registry_uri=registry)
+
+
+def registry_uri(settings: Settings) -> str:
+    return settings.mlflow_registry_uri or settings.tracking_uri
+
+
+def is_unity_catalog(registry: str) -> bool:
+    return registry.startswith(("databricks-uc", "uc:"))
+
+
+def registered_name(settings: Settings, kind: str) -> str:
+    """Registered model of a kind: `hydroponics_lstm_forecast`, under Unity Catalog `{catalog}.models.{name}`."""
+    name: str = getattr(settings.models, kind)
+    if not is_unity_catalog(registry_uri(settings)) or "." in name:
+        return name
+    return f"{settings.catalog}.models.{name}"
+
+
+def experiment_name(settings: Settings, kind: str) -> str:
+    """Experiment of a kind. Databricks keeps experiments as workspace files, so there it lies under /Shared."""
+    name: str = getattr(settings.experiments, kind)
+    if settings.tracking_uri.startswith("databricks") and not name.startswith("/"):
+        return f"/Shared/{name}"
+    return name
+
+
+def experiment_id(client: MlflowClient, settings: Settings, kind: str) -> str:
+    """Id of the experiment of `kind`, which is made when missing (by whichever of two processes is first)."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
+
+    name = experiment_name(settings, kind)
+    if (found := client.get_experiment_by_name(name)) is not None:
+        return found.experiment_id
+    location = None
+    if settings.mlflow_tracking_uri is None:
+        location = (settings.root / "mlflow" / "artifacts" / name).as_uri()
+    try:
+        return client.create_experiment(name, artifact_location=location)
+    except MlflowException as exc:
+        made_elsewhere = client.get_experiment_by_name(name)
+        if exc.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS) or made_elsewhere is None:
+            raise
+        return made_elsewhere.experiment_id
+
+
+@contextmanager
+def tracking_errors(settings: Settings, doing: str) -> Iterator[None]:
+    """Turn MLflow's own errors into one sentence: what was being done, where, and what to do."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as exc:
+        where = "the local MLflow store" if settings.mlflow_tracking_uri is None else "the MLflow server"
+        raise TrackingError(
+            f"{doing} failed at {where}: {str(exc).splitlines()[0]}",
+            "Check that MLflow answers and may be written (HYDRO_MLFLOW_TRACKING_URI, HYDRO_MLFLOW_REGISTRY_URI), "
+            "then run the step again; what was registered before is untouched",
+        ) from exc
+
+
+def run_url(settings: Settings, experiment: str, run_id: str) -> str | None:
+    """Page of a run, or None for a local file store, which has pages only while `mlflow ui` runs."""
+    if (base := _pages(settings)) is None:
+        return None
+    return f"{base}/experiments/{experiment}/runs/{run_id}"
+
+
+def version_url(settings: Settings, name: str, version: str) -> str | None:
+    """Page of a registered version, or None for a local file store."""
+    if (base := _pages(settings)) is None:
+        return None
+    if is_unity_catalog(registry_uri(settings)):
+        return f"{base.removesuffix('/ml')}/explore/data/models/{name.replace('.', '/')}/version/{version}"
+    return f"{base}/models/{name}/versions/{version}"
+
+
+def _pages(settings: Settings) -> str | None:
+    uri = settings.tracking_uri
+    if uri.startswith("databricks"):
+        from mlflow.utils.databricks_utils import get_databricks_host_creds
+
+        return f"{get_databricks_host_creds(uri).host.rstrip('/')}/ml"
+    if uri.startswith(("http://", "https://")):
+        scheme, _, rest = uri.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/#"  # without a password that the URI may carry
+    return None

@@ -1,0 +1,182 @@
+"""What a training run holds: parameters, metrics, the training data as a dataset, and files."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from hydro_assets.registry.mlflow_client import registered_name
+from hydro_assets.registry.model_card import model_card
+from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, mlflow_type, package_digest, save_pyfunc
+from hydro_assets.registry.tracking import Provenance, TrainingRun
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput, Metric
+
+    from hydro_assets.training.train import TrainingResult
+
+MODEL_FOLDER = "model"
+
+# Say where something is, not how a model was made, and may carry a password or token.
+_NOT_LOGGED = {"home", "mlflow_tracking_uri", "mlflow_registry_uri", "spark_remote", "delta_jars", "webhook_url"}
+
+# Limits of one MLflow request (mlflow.utils.validation) and of a parameter's value.
+_METRICS_PER_REQUEST = 1000
+_PARAMS_PER_REQUEST = 100
+_PARAM_LENGTH = 500  # 6000 since MLflow 2.10, 500 on older servers
+
+
+def log_training(run: TrainingRun, result: TrainingResult, features: pl.DataFrame) -> str:
+    """Write everything about `result` into `run`; returns the digest of its package.
+
+    `features` are training rows: their schema is logged, and some of them become the model's input example.
+    """
+    from mlflow.entities import Param
+
+    settings, client = run.settings, run.client
+    chosen = flat(parameters_of(settings, result))
+    parameters = [Param(legal_name(name), str(value)[:_PARAM_LENGTH]) for name, value in chosen]
+    for start in range(0, len(parameters), _PARAMS_PER_REQUEST):
+        client.log_batch(run.run_id, params=parameters[start : start + _PARAMS_PER_REQUEST])
+    metrics = metrics_of(result, run.kind, round(run.provenance.trained_at.timestamp() * 1000))
+    for start in range(0, len(metrics), _METRICS_PER_REQUEST):
+        client.log_batch(run.run_id, metrics=metrics[start : start + _METRICS_PER_REQUEST])
+    if (dataset := dataset_of(run.provenance, features)) is not None:
+        client.log_inputs(run.run_id, [dataset])
+    with tempfile.TemporaryDirectory() as scratch:
+        model = Path(scratch) / MODEL_FOLDER
+        save_pyfunc(result.package, features, model)
+        write_artifacts(Path(scratch), run, result)
+        client.log_artifacts(run.run_id, scratch)
+        return package_digest(model / PACKAGE_FOLDER)
+
+
+def parameters_of(settings: Settings, result: TrainingResult) -> dict[str, Any]:
+    """Model and training parameters."""
+    return {**result.params, "gap_limit_seconds": settings.gap_limit.total_seconds(), **result.package.info.split}
+
+
+def metrics_of(result: TrainingResult, kind: str, at_ms: int) -> list[Metric]:
+    """Metrics of all systems together, per horizon and in the mean over horizons, and the history of every epoch.
+
+    `holdout_mae_h1` is the model's own, `holdout_mae_h1_persistence` that of a baseline, `holdout_mae` the mean over
+    horizons; errors of single systems are in `metrics.csv`.
+    """
+    from mlflow.entities import Metric
+
+    values: dict[str, float] = {}
+    pooled = result.metrics.filter(pl.col("system_id") == "all")
+    for row in pooled.iter_rows(named=True):
+        suffix = "" if row["model"] == kind else f"_{row['model']}"
+        for stat, value in _numbers(row, "horizon"):
+            values[f"{row['split']}_{stat}_h{row['horizon']}{suffix}"] = value
+    own = pooled.filter(pl.col("model") == kind)
+    means = own.group_by("split", maintain_order=True).agg(pl.selectors.numeric().mean())
+    for row in means.iter_rows(named=True):
+        for stat, value in _numbers(row, "horizon", "n"):
+            values[f"{row['split']}_{stat}"] = value
+    if result.classification is not None:
+        for row in result.classification.iter_rows(named=True):
+            for stat, value in _numbers(row, "horizon", "n"):
+                values[f"{row['split']}_{stat}_h{row['horizon']}"] = value
+    metrics = [Metric(legal_name(key), value, at_ms, 0) for key, value in values.items()]
+    for position, epoch in enumerate(result.history, start=1):
+        step = int(epoch.get("epoch", position))
+        metrics += [Metric(legal_name(key), value, at_ms, step) for key, value in _numbers(epoch, "epoch")]
+    return metrics
+
+
+def summary_metrics(result: TrainingResult, kind: str) -> dict[str, float]:
+    """The few numbers that are shown with a version: errors and skill, mean over horizons."""
+    means = {m.key: m.value for m in metrics_of(result, kind, 0)}
+    stats = ("mae", "rmse", "skill_persistence", "skill_short_mean")
+    names = [f"{split}_{stat}" for split in ("validation", "holdout") for stat in stats]
+    return {name: float(f"{means[name]:.6g}") for name in names if name in means}
+
+
+def dataset_of(provenance: Provenance, features: pl.DataFrame) -> DatasetInput | None:
+    """The feature table with the Delta version that was read; None when it is not said where it lies."""
+    from mlflow.data.delta_dataset_source import DeltaDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+    from mlflow.entities import DatasetInput, InputTag
+    from mlflow.types import ColSpec, Schema
+
+    where = provenance.feature_uri
+    if where is None:
+        return None
+    source = DeltaDatasetSource(path=where, delta_table_version=provenance.feature_version)
+    schema = Schema([ColSpec(mlflow_type(dtype), name) for name, dtype in features.schema.items()])
+    name = provenance.feature_table or "sensor_features"
+    tags = {"mlflow.data.context": "training", "rows": str(features.height)}
+    if provenance.gold_version is not None:
+        tags["gold_version"] = str(provenance.gold_version)
+    dataset = MetaDataset(source, name=name, schema=schema)
+    return DatasetInput(dataset._to_mlflow_entity(), [InputTag(k, v) for k, v in tags.items()])
+
+
+def write_artifacts(folder: Path, run: TrainingRun, result: TrainingResult) -> None:
+    """Config, features, scaler, error tables, history, plots, training log, environment and model card as files.
+
+    `folder` holds the saved model; the scaler in it is written out once more, where a reader of the run looks for it.
+    """
+    info = result.package.info
+    settings = run.settings.model_dump(mode="json", exclude=_NOT_LOGGED)
+    features = [{"name": name, "unit": info.feature_units.get(name, "")} for name in info.features]
+    saved = (folder / MODEL_FOLDER / PACKAGE_FOLDER / "package.json").read_text(encoding="utf-8")
+    learner = json.loads(saved)["forecaster"]
+    files: dict[str, str] = {
+        "config.json": json.dumps(settings, indent=2),
+        "features.json": json.dumps(features, indent=2),
+        "metrics.csv": result.metrics.write_csv(),
+        "scaler.json": json.dumps({part: learner[part] for part in ("scaler", "output") if part in learner}, indent=2),
+        "split.json": json.dumps(info.split, indent=2),
+        "history.json": json.dumps(result.history),
+        "importance.json": json.dumps(result.importance, indent=2),
+        "training_log.txt": "\n".join(result.log) + "\n",
+        "environment.txt": environment(),
+        "model_card.md": model_card(
+            info, result.metrics, run.provenance, registered_name(run.settings, run.kind),
+            classification=result.classification,
+        ),
+    }
+    if result.classification is not None:
+        files["classification.csv"] = result.classification.write_csv()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / "plots").mkdir()
+    for name, image in result.plots.items():
+        (folder / "plots" / f"{name.removesuffix('.png')}.png").write_bytes(image)
+
+
+def environment() -> str:
+    """Installed distributions as `name==version` lines, sorted: what `pip freeze` prints."""
+    return "\n".join(sorted({f"{d.name}=={d.version}" for d in distributions()}, key=str.lower)) + "\n"
+
+
+def legal_name(text: str) -> str:
+    """A name that MLflow takes: letters, digits, `_ - . : /` and space; anything else becomes `_`."""
+    return re.sub(r"[^\w\-. :/]", "_", text, flags=re.ASCII)[:250]
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Nested mappings as dotted names."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _numbers(row: Mapping[str, Any], *without: str) -> Iterator[tuple[str, float]]:
+    for key, value in row.items():
+        if key not in without and isinstance(value, int | float) and not math.isnan(value):
+            yield key, float(value)

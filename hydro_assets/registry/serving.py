@@ -1,0 +1,118 @@
+"""Which version scores, and its package: pinned, else champion, else the latest whole version."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydro_assets.errors import ModelUnavailableError
+from hydro_assets.registry.mlflow_client import (
+    client_of,
+    is_unity_catalog,
+    mlflow_client,
+    registered_name,
+    registry_uri,
+    tracking_errors,
+)
+from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, package_digest
+from hydro_assets.registry.versions import CHAMPION, DIGEST, aliases, find_version, is_whole, versions
+from hydro_assets.settings import Settings, duration_text
+
+if TYPE_CHECKING:
+    from hydro_assets.models.package import ForecastPackage
+
+_REMEDY = "Roll back with `hydro rollback`, or train again; predictions that were written stay as they are"
+
+
+def serving_version(settings: Settings, kind: str) -> str | None:
+    """Version that scores: the pinned one, else the champion, else the latest whole one; None when there is none.
+
+    Raises:
+        ModelUnavailableError: the pinned version or the champion is missing or was not registered whole.
+    """
+    name = registered_name(settings, kind)
+    with tracking_errors(settings, f"Looking up the serving version of {name}"):
+        client = mlflow_client(settings)
+        chosen, why = settings.model_version, "the pinned version"
+        if chosen is None:
+            chosen, why = aliases(client, name).get(CHAMPION), "the champion"
+        if chosen is None:
+            return next((v.version for v in versions(client, name) if is_whole(client, v)), None)
+        found = find_version(client, name, chosen)
+    if found is None or not is_whole(client, found):
+        state = "does not exist" if found is None else "was not registered whole"
+        raise ModelUnavailableError(
+            f"Version {chosen} of {name}, {why}, {state}",
+            "Pin another version (HYDRO_MODEL_VERSION), roll back with `hydro rollback`, or train again",
+        )
+    return chosen
+
+
+def load_package(settings: Settings, kind: str, version: str) -> ForecastPackage:
+    """The package of a registered version, checked against the digest of its registration and against the settings.
+
+    Raises:
+        ModelUnavailableError: version missing, files missing or damaged, or trained for another target or grid.
+    """
+    package = fetch_package(settings, kind, version)
+    if problems := misfits(package, settings):
+        raise ModelUnavailableError.of_all(
+            [f"Version {version} of {registered_name(settings, kind)} does not fit: {problems[0]}", *problems[1:]],
+            "Train again with the present settings, or set HYDRO_TARGET_COL and HYDRO_FEATURE_STEP as in its training",
+        )
+    return package
+
+
+def misfits(package: ForecastPackage, settings: Settings) -> list[str]:
+    """Why `package` cannot serve under `settings`: another target or grid."""
+    info, problems = package.info, []
+    if info.target_col != settings.target_col:
+        problems.append(f"it forecasts {info.target_col}, asked for is {settings.target_col}")
+    if info.step_seconds != settings.feature_step.total_seconds():
+        trained = duration_text(timedelta(seconds=info.step_seconds))
+        problems.append(f"it was trained on a {trained} grid, the features have {duration_text(settings.feature_step)}")
+    return problems
+
+
+def fetch_package(settings: Settings, kind: str, version: str) -> ForecastPackage:
+    """`load_package` without the check against the settings."""
+    name = registered_name(settings, kind)
+    with tracking_errors(settings, f"Loading version {version} of {name}"):
+        found = find_version(mlflow_client(settings), name, version)
+    if found is None:
+        raise ModelUnavailableError(f"{name} has no version {version}", "Choose a version that `hydro verify` lists")
+    return _download(settings.tracking_uri, registry_uri(settings), name, version, found.tags.get(DIGEST, ""))
+
+
+@lru_cache(maxsize=12)
+def _download(tracking: str, registry: str, name: str, version: str, digest: str) -> ForecastPackage:
+    # Cached because a worker scores many days with the same three versions; a version never changes, and its digest in
+    # the key tells a registry that was made anew under the same address.
+    from mlflow.artifacts import download_artifacts
+    from mlflow.exceptions import MlflowException
+
+    from hydro_assets.models.package import ForecastPackage
+
+    uri = f"models:/{name}/{version}"
+    if not is_unity_catalog(registry):  # MLflow resolves such a URI by its process-wide registry
+        uri = client_of(tracking, registry).get_model_version_download_uri(name, version)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            folder = Path(
+                download_artifacts(
+                    f"{uri}/{PACKAGE_FOLDER}", dst_path=scratch, tracking_uri=tracking, registry_uri=registry
+                )
+            )
+        except (MlflowException, OSError) as exc:
+            raise ModelUnavailableError(
+                f"The files of version {version} of {name} cannot be read ({exc})", _REMEDY
+            ) from exc
+        if package_digest(folder) != digest:
+            raise ModelUnavailableError(
+                f"The files of version {version} of {name} are damaged or incomplete: their checksum is another",
+                _REMEDY,
+            )
+        return ForecastPackage.load(folder)

@@ -1,0 +1,61 @@
+"""Look-ups in the registry: versions, aliases, and whether a version is whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+Found = TypeVar("Found")
+
+CHAMPION = "champion"
+CHALLENGER = "challenger"
+DIGEST = "package_sha256"  # tag of a version: checksum of its package
+
+
+def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    """All versions of a model, newest first; none when the model does not exist."""
+    found: list[ModelVersion] = []
+    token: str | None = None
+    while token != "":
+        page = client.search_model_versions(f"name='{name}'", page_token=token)
+        found += page
+        token = page.token or ""
+    return sorted(found, key=lambda v: int(v.version), reverse=True)
+
+
+def aliases(client: MlflowClient, name: str) -> dict[str, str]:
+    """Alias -> version of a model; empty when the model does not exist."""
+    model = found_or_none(client.get_registered_model, name)
+    return {} if model is None else {alias: str(version) for alias, version in model.aliases.items()}
+
+
+def find_version(client: MlflowClient, name: str, version: str) -> ModelVersion | None:
+    return found_or_none(client.get_model_version, name, version)
+
+
+def is_whole(client: MlflowClient, version: ModelVersion) -> bool:
+    """Whether a version was registered by `register` and its files are there, as far as the registry knows.
+
+    A run that has since been purged counts as finished: the version's digest was written after its end.
+    """
+    if version.status != "READY" or DIGEST not in version.tags:
+        return False
+    run = found_or_none(client.get_run, version.run_id or "")
+    return run is None or run.info.status == "FINISHED"
+
+
+def found_or_none(look_up: Callable[..., Found], *key: str) -> Found | None:
+    """Result of an MLflow look-up, None when MLflow says that there is no such thing."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    try:
+        return look_up(*key)
+    except MlflowException as exc:
+        if exc.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        return None

@@ -1,0 +1,85 @@
+"""A small farm, and one real training per kind for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from hydro_assets.registry.tracking import Provenance
+from hydro_assets.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from hydro_assets.training.train import TrainingResult
+
+START = datetime(2024, 3, 1, tzinfo=UTC)
+QUICK: dict[str, Any] = {
+    "minimum_records": 100,
+    "forecast_horizon": 2,
+    "sequence_length": 12,
+    "recurrent": {"hidden_size": 4, "num_layers": 1, "epochs": 2},
+    "lightgbm": {"num_boost_round": 10},
+}
+
+
+def feature_rows(minutes: int = 1200, seed: int = 7) -> pl.DataFrame:
+    """Rows of one system at 1 min: pH swings within an hour, so that looking back further than a step pays."""
+    random = np.random.default_rng(seed)
+    t = np.arange(minutes)
+    ph = 6.0 + 0.4 * np.sin(2 * np.pi * t / 50) + random.normal(0, 0.01, minutes)
+    return pl.DataFrame({
+        "system_id": ["bed_1"] * minutes,
+        "timestamp": pl.Series([START + timedelta(minutes=int(m)) for m in t]).cast(pl.Datetime("us", "UTC")),
+        "ph_level": ph,
+        "ph_level_lag_5min": pl.Series(np.roll(ph, 5)).scatter(range(5), None),
+        "air_temperature": 22 + random.normal(0, 0.1, minutes),
+        "reading_count": pl.Series(random.integers(1, 7, minutes)).cast(pl.Int32),
+        "is_ph_reducer_on": pl.Series(np.sin(2 * np.pi * t / 50) > 0.9).scatter([3], None),
+        "is_env_optimal": ph < 6.3,
+    })
+
+
+def quick_settings(**overrides: Any) -> Settings:
+    return load_settings(**(QUICK | overrides))
+
+
+@pytest.fixture
+def quick(tmp_path: Any) -> Callable[..., Settings]:
+    """Settings of quick trainings in a temporary home."""
+    return lambda **overrides: quick_settings(**({"home": tmp_path / "hydro"} | overrides))
+
+
+@pytest.fixture
+def provenance() -> Provenance:
+    return Provenance(
+        trained_at=datetime(2024, 3, 2, 6, tzinfo=UTC), dagster_run_id="run-1", asset="hydroponics_lstm_forecast",
+        partition="2024-03-01", git_commit="0123abc", feature_table="feature_store.sensor_features",
+        feature_uri="/lake/feature_store/sensor_features", feature_version=3, gold_version=5,
+    )
+
+
+@pytest.fixture(scope="session")
+def features() -> pl.DataFrame:
+    return feature_rows()
+
+
+@pytest.fixture(scope="session")
+def trained(features: pl.DataFrame) -> Callable[[str], TrainingResult]:
+    """Result of a real, small training of a kind; trained once."""
+    import torch
+
+    from hydro_assets.training.train import train
+
+    torch.set_num_threads(1)
+    results: dict[str, TrainingResult] = {}
+
+    def of(kind: str) -> TrainingResult:
+        if kind not in results:
+            results[kind] = train(kind, features, quick_settings())
+        return results[kind]
+
+    return of
