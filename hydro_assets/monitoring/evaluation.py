@@ -1,0 +1,105 @@
+"""Fill prediction_accuracy where the rows are: predictions meet the truth that has arrived, system by system."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from hydro_assets.columns import KEYS, PREDICTION_ACCURACY
+from hydro_assets.inference.plan import FEATURES, ROWS_PER_COMMIT
+from hydro_assets.inference.tasks import TaskGrid, commits
+from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
+from hydro_assets.monitoring.accuracy import ALL_SYSTEMS, NEEDED, SCHEMA, accuracy_by_system, with_all_systems
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame
+
+PREDICTIONS = "predictions.batch_predictions"
+
+
+@dataclass(frozen=True)
+class EvaluatedDays:
+    """What an evaluation wrote. `known_by_day`: ensemble forecasts of the day whose truth is known, all systems."""
+
+    uri: str
+    rows_by_day: Mapping[str, int]
+    known_by_day: Mapping[str, int]
+    feature_version: int
+    prediction_version: int
+
+
+def evaluate_days(
+    lakehouse: Lakehouse, settings: Settings, start_day: date, end_day: date, rows_per_commit: int = ROWS_PER_COMMIT
+) -> EvaluatedDays:
+    """Replace the days [start_day, end_day) of prediction_accuracy: errors of the forecasts *for* these days.
+
+    A day of truth is one partition, so a late or corrected reading changes the accuracy of its own day only, and
+    evaluating a day again with the same tables gives the same rows. Forecasts from the days before are read as far
+    back as the longest horizon reaches.
+
+    Raises TableError when there are no predictions or no features yet.
+    """
+    counts = lakehouse.read(PREDICTIONS, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
+    versions = [lakehouse.version(name) for name in (FEATURES, PREDICTIONS)]
+    rows_by_day: dict[str, int] = {}
+    known_by_day: dict[str, int] = {}
+    uri = lakehouse.uri(PREDICTION_ACCURACY.name)
+    for begin, end in commits({r["date"]: r["count"] for r in counts}, start_day, end_day, rows_per_commit):
+        rows = with_all_systems(accuracy_of_days(lakehouse, settings, begin, end))
+        receipt = lakehouse.replace_days(PREDICTION_ACCURACY, rows, begin, end)
+        rows_by_day.update(receipt.rows_by_day)
+        ensemble = rows.filter(pl.col("system_id") == ALL_SYSTEMS, pl.col("model") == "ensemble")
+        known_by_day.update((str(day), n) for day, n in ensemble.group_by("date").agg(pl.col("n").sum()).iter_rows())
+    features, predictions = (version.version if version else -1 for version in versions)
+    return EvaluatedDays(uri, rows_by_day, known_by_day, features, predictions)
+
+
+def accuracy_of_days(lakehouse: Lakehouse, settings: Settings, start_day: date, end_day: date) -> pl.DataFrame:
+    """Rows per system of [start_day, end_day); only these few numbers per day leave the workers."""
+    reach = settings.forecast_horizon * settings.feature_step
+    tasks = TaskGrid(start_day, end_day, timedelta(days=1), timedelta(0))
+    origins = TaskGrid(start_day, end_day, timedelta(days=1), reach)
+    predictions = lakehouse.read(PREDICTIONS, origins.first_day_read, end_day)
+    features = lakehouse.read(FEATURES, origins.first_day_read, end_day)
+    types = {
+        **{field.name: field.dataType.simpleString() for field in predictions.select(*NEEDED).schema},
+        settings.target_col: "double",
+        "is_env_optimal": "boolean",
+    }
+    # One frame of both kinds of rows, told apart by `horizon`: in pysail 0.7.2 cogroup().applyInArrow fails on nulls
+    # ("Found unmasked nulls for non-nullable StructArray field"), and unionByName leaves absent columns without a type.
+    due = typed(tasks.assign(predictions.select(*NEEDED), "prediction_for"), types)
+    seen = [name for name in (*KEYS, settings.target_col, "is_env_optimal") if name in features.columns]
+    both = due.unionByName(typed(origins.assign(features.select(*seen), "timestamp"), types))
+    compare = comparison(tasks, settings.model_copy(update={"webhook_url": None}))
+    rows = both.groupBy("system_id", "task").applyInArrow(compare, spark_schema(PREDICTION_ACCURACY)).toArrow()
+    return pl.DataFrame(pl.from_arrow(rows)).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
+
+
+def typed(frame: DataFrame, types: Mapping[str, str]) -> DataFrame:
+    """The columns of `types` and `task`; null where `frame` lacks one."""
+    from pyspark.sql import functions as F
+
+    have = set(frame.columns)
+    columns = [(F.col(n) if n in have else F.lit(None)).cast(kind).alias(n) for n, kind in types.items()]
+    return frame.select(*columns, "task")
+
+
+def comparison(tasks: TaskGrid, settings: Settings) -> Callable[[pa.Table], pa.Table]:
+    """The function of one system's predictions and feature rows of one task, told apart by `horizon`."""
+
+    def compare(both: pa.Table) -> pa.Table:
+        rows = pl.DataFrame(pl.from_arrow(both)).with_columns(pl.col("timestamp").dt.convert_time_zone("UTC"))
+        is_prediction = pl.col("horizon").is_not_null()
+        start, end = tasks.bounds(rows["task"][0])
+        found = accuracy_by_system(rows.filter(is_prediction), rows.filter(~is_prediction), settings, start, end)
+        return to_spark_arrow(found, PREDICTION_ACCURACY)
+
+    return compare
