@@ -10,22 +10,24 @@ import numpy as np
 import polars as pl
 
 from hydro_assets import columns
-from hydro_assets.models.windows import CHUNK_ROWS, SegmentGrid
+from hydro_assets.models.windows import SegmentGrid
 
+WINDOW = timedelta(minutes=30)  # longest short mean; longer memory comes from the feature columns
 SHORT_MEANS = tuple(timedelta(minutes=m) for m in (2, 3, 5, 10, 15, 30))
+_LONG_WINDOWS = ("1h", "6h")
 _NEVER_INPUTS = {"system_id", "timestamp", "date", "known_at", "reading_id"}
 _LEVEL_SUFFIX = re.compile(r"_(?:min|max|lag_\w+|mean_\w+|min_\w+|max_\w+)$")
 
 
-def short_mean_steps(step: timedelta, history_steps: int) -> list[int]:
+def window_steps(sequence_length: int, step: timedelta) -> int:
+    """Steps of the target that simple forecasts read: half an hour, but 3 to 8 sequences of steps."""
+    return max(3, min(WINDOW // step, 8 * sequence_length), min(sequence_length, 24))
+
+
+def short_mean_steps(step: timedelta, longest: int) -> list[int]:
     """Lengths in steps that a short mean may have: the standard minutes that fit, and always 2 and 3 steps."""
     fitting = {mean // step for mean in SHORT_MEANS}
-    return sorted(k for k in fitting | {2, 3} if 2 <= k <= history_steps)
-
-
-def history_steps(sequence_length: int, step: timedelta) -> int:
-    """Steps of history that a forecast reads: the sequence, and the longest short mean."""
-    return max(sequence_length, min(SHORT_MEANS[-1] // step, 8 * sequence_length), 3)
+    return sorted(k for k in fitting | {2, 3} if 2 <= k <= longest)
 
 
 def last_values(window: np.ndarray, within: int) -> np.ndarray:
@@ -63,6 +65,23 @@ def trailing_slopes(window: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
     return result
 
 
+def target_features(grid: SegmentGrid, target: str, rows: np.ndarray, length: int, within: int) -> np.ndarray:
+    """[n, 1 + D] the level at the origin, then what the recent course of the target says relative to it.
+
+    D features in the target's unit: short means minus the level, slopes over the window (change per step), and the
+    feature table's 1 h and 6 h means (minus the level) and slopes (change per hour). What is unknown is 0, which is
+    to say: nothing points away from the level. The level is NaN where the target was not measured `within` steps.
+    """
+    window = grid.windows(target, rows, length)
+    level = last_values(window, within)[:, None]
+    means = trailing_means(window, short_mean_steps(grid.step, length)) - level
+    slopes = trailing_slopes(window, sorted({max(3, length // 6), max(3, length // 3), max(3, length // 2), length}))
+    long = [grid.values(f"{target}_mean_{w}")[rows] - level[:, 0] for w in _LONG_WINDOWS]
+    long += [grid.values(f"{target}_slope_{w}")[rows] for w in _LONG_WINDOWS]
+    course = np.concatenate([means, slopes, np.stack(long, axis=1)], axis=1)
+    return np.concatenate([level, np.nan_to_num(course)], axis=1)
+
+
 def input_columns(frame: pl.DataFrame) -> list[str]:
     """Numeric and boolean columns that may be learned from, in the order of the frame."""
     return [
@@ -79,11 +98,11 @@ def row_features(grid: SegmentGrid, names: Sequence[str], rows: np.ndarray) -> n
     """
     result = np.empty((rows.size, len(names)), np.float32)
     for j, name in enumerate(names):
-        values = grid.values(name)
+        values = grid.values(name)[rows]
         sensor = _sensor_of_level(name)
         if sensor is not None:
-            values = values - grid.values(sensor)
-        result[:, j] = values[rows]
+            values = values - grid.values(sensor)[rows]
+        result[:, j] = values
     return result
 
 
@@ -91,8 +110,3 @@ def _sensor_of_level(name: str) -> str | None:
     """The sensor whose level a derived column states (`ph_level` for `ph_level_mean_1h`), if it does."""
     stem = _LEVEL_SUFFIX.sub("", name)
     return stem if stem != name and stem in columns.SENSOR else None
-
-
-def chunks(rows: np.ndarray) -> list[np.ndarray]:
-    """`rows` in pieces whose windows fit into memory."""
-    return [rows[i : i + CHUNK_ROWS] for i in range(0, rows.size, CHUNK_ROWS)]

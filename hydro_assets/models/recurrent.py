@@ -34,11 +34,8 @@ class RecurrentNetwork(nn.Module):
         dropout = config.dropout if config.num_layers > 1 else 0.0
         self.cell = _CELLS[cell](3 * inputs, config.hidden_size, config.num_layers, batch_first=True, dropout=dropout)
         self.system = nn.Embedding(systems + 1, _EMBEDDING)  # 0 is a system that training did not see
-        self.head = nn.Sequential(
-            nn.Linear(config.hidden_size + _EMBEDDING, config.hidden_size), nn.ReLU(),
-            nn.Linear(config.hidden_size, horizons),
-        )
-        last = self.head[-1]
+        last = nn.Linear(config.hidden_size, horizons)
+        self.head = nn.Sequential(nn.Linear(config.hidden_size + _EMBEDDING, config.hidden_size), nn.ReLU(), last)
         nn.init.zeros_(last.weight)  # the first forecast is the anchor itself
         nn.init.zeros_(last.bias)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -86,10 +86,10 @@ class SegmentGrid:
         dense[self.step_of_row] = self.values(column)
         return dense
 
-    def windows(self, column: str, rows: np.ndarray) -> np.ndarray:
-        """[n, lead + 1] the steps that end at `rows`, oldest first."""
-        view = np.lib.stride_tricks.sliding_window_view(self.dense(column), self.lead + 1)  # [S - lead, T]
-        return view[self.step_of_row[rows] - self.lead]
+    def windows(self, column: str, rows: np.ndarray, length: int) -> np.ndarray:
+        """[n, T] the `length` steps that end at `rows`, oldest first; at most `lead + 1`."""
+        view = np.lib.stride_tricks.sliding_window_view(self.dense(column), length)  # [S - T + 1, T]
+        return view[self.step_of_row[rows] - (length - 1)]
 
     def ahead(self, column: str, horizons: Sequence[int]) -> np.ndarray:
         """[R, H] the column `h` steps after each row, NaN where unknown or in another segment."""
@@ -101,6 +101,14 @@ class SegmentGrid:
             same = (later <= last) & (self.segment_of_step[inside] == self.segment_of_step[self.step_of_row])
             truth[same, j] = dense[inside[same]]
         return truth
+
+
+def by_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, width: int) -> np.ndarray:
+    """[n, width] `function` of `rows` piece by piece, so that the windows of all rows are never in memory at once."""
+    result = np.empty((rows.size, width))
+    for i in range(0, rows.size, CHUNK_ROWS):
+        result[i : i + CHUNK_ROWS] = function(rows[i : i + CHUNK_ROWS])
+    return result
 
 
 def _us(duration: timedelta) -> int:

@@ -1,4 +1,4 @@
-"""Split-conformal prediction intervals, per horizon (Vovk et al. 2005; Lei et al. 2018)."""
+"""Split-conformal prediction intervals, per horizon and as wide as the recent errors (Lei et al. 2018, section 5.2)."""
 
 from __future__ import annotations
 
@@ -7,18 +7,28 @@ from collections.abc import Sequence
 import numpy as np
 
 LEVELS = (0.80, 0.95)
+_LEAST = 1e-12  # a series that never errs has no scale
 
 
-def half_widths(truth: np.ndarray, prediction: np.ndarray, levels: Sequence[float] = LEVELS) -> np.ndarray:
-    """[n, H] truths and forecasts of calibration rows -> [L, H] half widths of the intervals.
+def quantiles(
+    truth: np.ndarray, prediction: np.ndarray, expected: np.ndarray, levels: Sequence[float] = LEVELS
+) -> np.ndarray:
+    """[n, H] truths, forecasts and expected errors of calibration rows -> [L, H] quantiles of error / expected error.
 
-    The `ceil((n + 1) * level)`-th smallest absolute error, which covers a new exchangeable error with probability
-    `level` or more; the largest one where n is too small for that. NaN where no error is known.
+    The `ceil((n + 1) * level)`-th smallest ratio, which covers a new exchangeable row with probability `level` or
+    more; the largest one where n is too small for that. NaN where no error is known.
     """
-    error = np.sort(np.abs(truth - prediction), axis=0)  # NaN sorts last
-    known = (~np.isnan(error)).sum(axis=0)  # [H]
-    widths = np.full((len(levels), error.shape[1]), np.nan)
+    ratio = np.sort(np.abs(truth - prediction) / np.maximum(expected, _LEAST), axis=0)  # NaN sorts last
+    known = (~np.isnan(ratio)).sum(axis=0)  # [H]
+    result = np.full((len(levels), ratio.shape[1]), np.nan)
     for i, level in enumerate(levels):
         for j in np.flatnonzero(known):
-            widths[i, j] = error[min(int(np.ceil((known[j] + 1) * level)), known[j]) - 1, j]
-    return widths
+            result[i, j] = ratio[min(int(np.ceil((known[j] + 1) * level)), known[j]) - 1, j]
+    return result
+
+
+def coverage(truth: np.ndarray, prediction: np.ndarray, half_width: np.ndarray) -> np.ndarray:
+    """[H] share of known truths inside `prediction +- half_width`, all [n, H]; NaN where none is known."""
+    known = ~np.isnan(truth + prediction)
+    inside = known & (np.abs(truth - prediction) <= half_width)
+    return np.where(known.any(axis=0), inside.sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)

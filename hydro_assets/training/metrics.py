@@ -12,6 +12,7 @@ METRICS_SCHEMA = pl.Schema({
     **{name: pl.Float64() for name in ("mae", "rmse", "mape", "bias", "r2", "skill_persistence", "skill_short_mean",
                                       "mae_low", "mae_high")},
 })
+BASELINES = ("persistence", "short_mean")
 _RESAMPLES = 200
 
 
@@ -39,7 +40,7 @@ def forecast_metrics(
                 continue
             measured = {m: _measure(truth[use, j], f[use, j], horizon, seed) for m, f in forecasts.items()}
             for model, values in measured.items():
-                skills = {f"skill_{b}": _skill(values["mae"], measured[b]["mae"]) for b in ("persistence", "short_mean")}
+                skills = {f"skill_{b}": _skill(values["mae"], measured[b]["mae"]) for b in BASELINES}
                 rows.append({"split": split, "model": model, "horizon": horizon, "system_id": system,
                              "n": int(use.sum()), **values, **skills})
     return pl.DataFrame(rows, schema=METRICS_SCHEMA)

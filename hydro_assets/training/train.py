@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,16 @@ import polars as pl
 
 from hydro_assets import columns
 from hydro_assets.errors import DataContractError, TrainingError
-from hydro_assets.models.baselines import Persistence, ShortMean
-from hydro_assets.models.contract import FitNotes, Forecaster, Samples, Task
-from hydro_assets.models.origin import history_steps, input_columns
-from hydro_assets.models.package import (
-    DataFacts,
-    FeatureReference,
-    Floor,
-    ForecastPackage,
-    PackageInfo,
-    best_baseline,
-)
+from hydro_assets.models.blend import Blend
+from hydro_assets.models.contract import Forecaster, Samples, Task
+from hydro_assets.models.origin import input_columns
+from hydro_assets.models.package import DataFacts, FeatureReference, ForecastPackage, PackageInfo
+from hydro_assets.models.simple import SimpleForecasts
 from hydro_assets.models.windows import SegmentGrid
 from hydro_assets.settings import Settings
-from hydro_assets.training import conformal, floor
+from hydro_assets.training import conformal
 from hydro_assets.training.classification import classification_metrics
-from hydro_assets.training.metrics import forecast_metrics
+from hydro_assets.training.metrics import BASELINES, forecast_metrics
 from hydro_assets.training.splits import Split, split_by_time
 
 __all__ = ["DataFacts", "TrainingResult", "train"]
@@ -70,68 +64,71 @@ def train(
         if on_progress is not None:
             on_progress(line)
 
-    task = Task(settings.target_col, tuple(horizons or range(1, settings.forecast_horizon + 1)),
-                settings.sequence_length)
+    step = settings.feature_step
+    task = Task.of(settings.target_col, tuple(horizons or range(1, settings.forecast_horizon + 1)),
+                   settings.sequence_length, step, settings.gap_limit)
     _check(features, task, settings)
-    history = history_steps(task.sequence_length, settings.feature_step)
-    grid = SegmentGrid.of(features, settings.feature_step, settings.gap_limit, history - 1)
+    grid = SegmentGrid.of(features, step, settings.gap_limit, task.history_steps - 1)
+    every = np.arange(len(grid))
     truth = grid.ahead(task.target, task.horizons)
-    embargo = settings.feature_step * (task.sequence_length + max(task.horizons))
-    split = split or split_by_time(grid.times, settings.feature_step, embargo, settings.train_share,
-                                   settings.validation_share)
-    known = ~np.isnan(truth).all(axis=1)
-    parts = {p: split.rows(p, grid.times) for p in ("train", "validation", "holdout")}
-    parts = {p: rows[known[rows]] for p, rows in parts.items()}
-    _check_parts(parts, task)
+    embargo = step * (task.sequence_length + max(task.horizons))
+    split = split or split_by_time(grid.times, step, embargo, settings.train_share, settings.validation_share)
+    parts = _parts(split, grid, truth, task)
     report(", ".join(f"{p}: {rows.size} rows" for p, rows in parts.items()))
 
-    every = np.arange(len(grid))
-    unused = np.empty((every.size, len(task.horizons)))
-    within = min(max(settings.gap_limit // settings.feature_step, 1), task.sequence_length)
-    persistence, short_mean = Persistence(task, within), ShortMean(task, within)
-    samples = Samples(grid, truth, unused, parts["train"], parts["validation"])
-    notes = short_mean.fit(samples, report).notes
-    baselines = {b.kind: b.predict(grid, every, unused) for b in (persistence, short_mean)}
-    validation = parts["validation"]
-    names = floor.choose_baseline(truth[validation], {k: b[validation] for k, b in baselines.items()})
-    anchor = best_baseline(names, persistence, short_mean, grid, every)
-    train_rows = parts["train"][~np.isnan(anchor[parts["train"]]).any(axis=1)]
-    samples = Samples(grid, truth, anchor, train_rows, validation[~np.isnan(anchor[validation]).any(axis=1)])
-
+    samples = Samples(grid, truth, truth, parts["train"], parts["validation"])
+    simple, notes = SimpleForecasts.fit(samples, task, report)
+    simple_forecasts = simple.forecasts(grid, every)
+    anchor = simple.anchor(grid, every, truth, simple_forecasts)
     forecaster = make_forecaster(kind, task, settings)
-    fitted: FitNotes = forecaster.fit(samples, report)
+    fitted = forecaster.fit(replace(samples, anchor=anchor), report)
     learned = forecaster.predict(grid, every, anchor)
-    weight = floor.choose_weight(truth[validation], anchor[validation], learned[validation])
-    forecast = anchor + np.array(weight) * (learned - anchor)
-    widths = conformal.half_widths(truth[validation], forecast[validation])
-    notes += fitted.notes
-    notes += [f"{h} steps ahead: baseline {n}, trusted share of the learned change {w:.2f}"
-              for h, n, w in zip(task.horizons, names, weight, strict=True)]
 
+    fit_on = parts["validation"]
+    blend = Blend.fit(truth[fit_on], {n: f[fit_on] for n, f in simple_forecasts.items()}, anchor[fit_on],
+                      learned[fit_on])
+    forecast, expected = blend.combine(grid, every, truth, simple_forecasts, anchor, learned, task.horizons)
+    quantiles = conformal.quantiles(truth[fit_on], forecast[fit_on], expected[fit_on])
+    notes += fitted.notes
+    notes += [f"{h} steps ahead: better baseline {n}, trusted share of the learned change {w:.2f}"
+              for h, n, w in zip(task.horizons, simple.baseline, blend.share, strict=True)]
+
+    measured = {n: simple_forecasts[n] for n in BASELINES} | {kind: forecast}
     metrics = pl.concat([
-        forecast_metrics(p, truth[parts[p]], {**{k: b[parts[p]] for k, b in baselines.items()},
-                                              kind: forecast[parts[p]]},
-                         task.horizons, grid.systems[parts[p]], settings.seed)
+        forecast_metrics(p, truth[parts[p]], {n: f[parts[p]] for n, f in measured.items()}, task.horizons,
+                         grid.systems[parts[p]], settings.seed)
         for p in ("validation", "holdout")
     ])
     params = _params(kind, task, settings)
+    inputs = list(dict.fromkeys([*forecaster.describe_inputs(), *simple.describe_inputs()]))
     info = PackageInfo(
         kind=kind, target_col=task.target, unit=_unit(task.target),
-        step_seconds=settings.feature_step.total_seconds(), gap_limit_seconds=settings.gap_limit.total_seconds(),
-        sequence_length=task.sequence_length, history_steps=history, horizons=task.horizons,
+        step_seconds=step.total_seconds(), gap_limit_seconds=settings.gap_limit.total_seconds(),
+        sequence_length=task.sequence_length, horizons=task.horizons,
         min_window_coverage=settings.min_window_coverage,
-        features=tuple(forecaster.describe_inputs()),
-        feature_units={f: _unit(f) for f in forecaster.describe_inputs()},
-        systems=tuple(sorted(set(map(str, grid.systems[train_rows])))), data=data_facts or DataFacts(),
-        train_start=split.train_start, train_end=split.train_end, train_rows=int(train_rows.size),
-        target_low=float(np.nanmin(grid.values(task.target)[train_rows])),
-        target_high=float(np.nanmax(grid.values(task.target)[train_rows])),
-        split=split.describe(), params=params, notes=tuple(notes), reference=_reference(grid, train_rows),
+        features=tuple(c for c in inputs if c in features.columns),
+        feature_units={c: _unit(c) for c in inputs if c in features.columns},
+        systems=tuple(sorted(set(map(str, grid.systems[parts["train"]])))), data=data_facts or DataFacts(),
+        train_start=split.train_start, train_end=split.train_end, train_rows=int(parts["train"].size),
+        target_low=float(np.nanmin(grid.values(task.target)[parts["train"]])),
+        target_high=float(np.nanmax(grid.values(task.target)[parts["train"]])),
+        split=split.describe(), params=params, notes=tuple(notes), reference=_reference(grid, parts["train"]),
         metrics=tuple(metrics.filter(pl.col("system_id") == "all").to_dicts()),
     )
-    package = ForecastPackage(info, forecaster, persistence, short_mean, Floor(names, weight), widths)
+    package = ForecastPackage(info, simple, forecaster, blend, quantiles)
     return TrainingResult(package, metrics, _classification(forecaster, grid, parts, task), fitted.history, {}, split,
                           log, params, getattr(forecaster, "importance", dict)())
+
+
+def _parts(split: Split, grid: SegmentGrid, truth: np.ndarray, task: Task) -> dict[str, np.ndarray]:
+    """Rows of train, validation and holdout whose truth is known at some horizon."""
+    known = (~np.isnan(truth)).any(axis=1)
+    parts = {p: rows[known[rows]] for p in ("train", "validation", "holdout") for rows in [split.rows(p, grid.times)]}
+    empty = [p for p, rows in parts.items() if rows.size == 0]
+    if empty:
+        raise DataContractError(f"no row of {', '.join(empty)} has a known {task.target} {task.horizons} steps ahead",
+                                "Give a longer history without gaps, or shorter horizons")
+    return parts
 
 
 def make_forecaster(kind: str, task: Task, settings: Settings) -> Forecaster:
@@ -160,13 +157,6 @@ def _check(features: pl.DataFrame, task: Task, settings: Settings) -> None:
         raise DataContractError.of_all(problems, "Choose a target_col that this farm measures, or give more history")
 
 
-def _check_parts(parts: dict[str, np.ndarray], task: Task) -> None:
-    empty = [p for p, rows in parts.items() if rows.size == 0]
-    if empty:
-        raise DataContractError(f"no row of {', '.join(empty)} has a known {task.target} {task.horizons} steps ahead",
-                                "Give a longer history without gaps, or shorter horizons")
-
-
 def _classification(
     forecaster: Forecaster, grid: SegmentGrid, parts: dict[str, np.ndarray], task: Task
 ) -> pl.DataFrame | None:
@@ -174,8 +164,7 @@ def _classification(
         return None
     label = grid.ahead("is_env_optimal", task.horizons)
     return pl.concat([
-        classification_metrics(p, label[parts[p]], forecaster.optimal_probability(grid, parts[p]),  # type: ignore[attr-defined]
-                               task.horizons)
+        classification_metrics(p, label[parts[p]], forecaster.optimal_probability(grid, parts[p]), task.horizons)
         for p in ("validation", "holdout")
     ])
 

@@ -1,0 +1,87 @@
+"""Several forecasts made one: each weighs by how well it has done lately, at that very place.
+
+Exponentially weighted aggregation of forecasters (Vovk 1990; Cesa-Bianchi and Lugosi 2006), with the loss taken over a
+finite window, so that a forecast depends on a bounded history and is the same whoever computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+
+from hydro_assets.models.contract import HINDCAST_STEPS
+from hydro_assets.models.windows import SegmentGrid
+
+SHARPNESS = 30.0  # a forecaster with a loss 10 % above the best one weighs exp(-3) of it
+PRIOR_COUNT = 20.0  # the prior loss counts as so many hindcasts
+
+
+@dataclass(frozen=True)
+class Combination:
+    """Weights per row and horizon from recent errors.
+
+    Attributes:
+        prior: [E, H] mean absolute error of each of `E` forecasters on validation rows.
+    """
+
+    prior: np.ndarray
+
+    @classmethod
+    def fit(cls, truth: np.ndarray, forecasts: Sequence[np.ndarray]) -> Self:
+        """Prior losses from [n, H] truths and E forecasts [n, H] of validation rows."""
+        error = np.stack([np.abs(f - truth) for f in forecasts])  # [E, n, H]
+        known = ~np.isnan(error).any(axis=0)  # [n, H]
+        return cls(np.where(known, error, 0).sum(axis=1) / np.maximum(known.sum(axis=0), 1))
+
+    def combine(
+        self, grid: SegmentGrid, rows: np.ndarray, truth: np.ndarray, forecasts: Sequence[np.ndarray],
+        horizons: Sequence[int],
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """[n, H] combined forecasts of `rows`, and the [n, H] absolute error to expect from what happened lately.
+
+        An origin's error counts for a row only once its truth was measured, `h` steps later, in the same segment.
+
+        Args:
+            truth: [n, H] of `rows`, NaN where not known yet; forecasts: E times [n, H].
+        """
+        stacked = np.stack(forecasts)  # [E, n, H]
+        combined, expected = np.full(truth.shape, np.nan), np.full(truth.shape, np.nan)
+        for j, h in enumerate(horizons):
+            values = stacked[:, :, j]  # [E, n]
+            loss = self._recent_loss(grid, rows, np.abs(values - truth[:, j]), h, self.prior[:, j])
+            best = np.maximum(loss.min(axis=0), 1e-9 * loss.max(axis=0) + 1e-300)
+            weight = np.exp(-SHARPNESS * (loss / best - 1))
+            weight /= weight.sum(axis=0)
+            combined[:, j] = (weight * values).sum(axis=0)
+            expected[:, j] = (weight * loss).sum(axis=0)
+        return combined, expected
+
+    @staticmethod
+    def _recent_loss(
+        grid: SegmentGrid, rows: np.ndarray, error: np.ndarray, horizon: int, prior: np.ndarray
+    ) -> np.ndarray:
+        """[E, n] mean error of the last HINDCAST_STEPS origins whose truth is known at each row, and the prior's."""
+        known = ~np.isnan(error).any(axis=0)
+        dense = np.zeros((error.shape[0] + 1, grid.segment_of_step.size))
+        at = grid.step_of_row[rows[known]] + horizon  # where the error becomes known
+        inside = at < dense.shape[1]
+        dense[:-1, at[inside]] = error[:, known][:, inside]
+        dense[-1, at[inside]] = 1.0
+        # Sums over 2, 4, 8 .. steps: unlike running totals they depend on the window alone, to the last bit. The lead
+        # of a segment is longer than horizon and window together, so nothing passes from one segment to the next.
+        width = 1
+        while width < HINDCAST_STEPS:
+            dense[:, width:] = dense[:, width:] + dense[:, :-width]
+            width *= 2
+        here = dense[:, grid.step_of_row[rows]]
+        return (here[:-1] + PRIOR_COUNT * prior[:, None]) / (here[-1] + PRIOR_COUNT)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"prior": self.prior.tolist()}
+
+    @classmethod
+    def from_json(cls, state: dict[str, Any]) -> Self:
+        return cls(np.array(state["prior"]))
