@@ -1,0 +1,1 @@
+"""How one step becomes one Databricks run: code archive, staging, launcher (host) and entry (cluster)."""

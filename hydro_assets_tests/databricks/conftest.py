@@ -1,0 +1,196 @@
+"""An emulated Databricks workspace: minilake's REST API on loopback, and a second virtual environment as the cluster."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+
+REPOSITORY = Path(__file__).parents[2]
+EMULATED_CLUSTER = Path(__file__).with_name("emulated_cluster")
+TOYS = "hydro_assets_tests.databricks.toy_assets"
+
+
+def cluster_python(requirements: list[str]) -> Path:
+    """Interpreter of a virtual environment with `requirements` only, built once per list and kept between sessions."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hydro_assets"
+    constraints = REPOSITORY / "constraints.txt"
+    stamp = json.dumps([sorted(requirements), sys.version, constraints.read_text()])
+    folder = cache / f"cluster-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
+    python, done = folder / "bin" / "python", folder / "complete"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
+        if not done.exists():
+            commands = [
+                [sys.executable, "-m", "venv", "--clear", str(folder)],
+                [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), *requirements],
+            ]
+            for command in commands:
+                built = subprocess.run(command, capture_output=True, text=True, check=False)
+                if built.returncode:
+                    pytest.skip(f"the emulated cluster cannot be built: {built.stderr.strip()[-300:]}")
+            done.touch()
+    return python
+
+
+@dataclass
+class Workspace:
+    """A running emulation, and what its API knows."""
+
+    host: str
+    data: Path
+    secrets: Path
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.host}{path}") as response:
+            return json.load(response)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(
+            f"{self.host}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request) as response:
+            return json.load(response)
+
+    def put_secret(self, key: str, value: str) -> None:
+        """Put a secret into scope hydro: its name for the API, which tells no values, and its value for the cluster."""
+        self.post("/api/2.0/secrets/put", {"scope": "hydro", "key": key, "string_value": value})
+        known = json.loads(self.secrets.read_text())
+        self.secrets.write_text(json.dumps({**known, f"hydro/{key}": value}))
+
+    def runs(self) -> list[tuple[str, str | None]]:
+        """Name and result of every run, oldest first."""
+        return [
+            (run["run_name"].split("/", 1)[-1], run["state"].get("result_state"))
+            for run in self.get("/api/2.2/jobs/runs/list")["runs"]
+        ]
+
+    def result_of(self, step: str, within: float = 30.0) -> str | None:
+        """Result of the last run of a step, once it has one."""
+        deadline = time.monotonic() + within
+        while True:
+            results = [result for name, result in self.runs() if name == step]
+            if (results and results[-1]) or time.monotonic() > deadline:
+                return results[-1] if results else None
+            time.sleep(0.2)
+
+    def staged(self) -> list[str]:
+        """Names of the staging directories that are still there."""
+        root = self.data / "dbfs" / "Volumes" / "hydroponics" / "dagster" / "steps" / "steps"
+        return sorted(path.name for path in root.iterdir()) if root.exists() else []
+
+
+@pytest.fixture(scope="session")
+def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Workspace]]:
+    """Starts emulated workspaces whose cluster has the given requirements; stops them at the end."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def start(requirements: list[str], *, spark: bool = False, **environment: str) -> Workspace:
+        python = cluster_python(requirements)
+        root = tmp_path_factory.mktemp("workspace")
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        secrets = root / "secrets.json"
+        secrets.write_text("{}")
+        # Nothing of this process's environment: what a step needs must have been shipped.
+        clean = {
+            "PATH": f"{EMULATED_CLUSTER}:{os.environ['PATH']}", "HOME": str(root), "MINILAKE_DATA_DIR": str(root / "data"),
+            "MINILAKE_JOB_EXECUTOR": "subprocess", "MINILAKE_NOTEBOOK": "0", "EMUL_PYTHON": str(python),
+            "EMUL_SPARK": str(int(spark)), "EMUL_SECRETS": str(secrets), **environment,
+        }
+        log = (root / "minilake.log").open("wb")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "minilake", "--port", str(port)], env=clean, cwd=root, stdout=log, stderr=log)
+        running.append(process)
+        workspace = Workspace(f"http://127.0.0.1:{port}", root / "data", secrets)
+        for _ in range(300):
+            try:
+                workspace.get("/_minilake/health")
+                return workspace
+            except OSError:
+                assert process.poll() is None, (root / "minilake.log").read_text()
+                time.sleep(0.1)
+        raise TimeoutError("the emulated workspace did not start")
+
+    yield start
+    for process in running:
+        process.terminate()
+    for process in running:
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def workspace(start_workspace: Callable[..., Workspace]) -> Workspace:
+    """A workspace whose cluster has Dagster and nothing else: what the entry of a step may rely on."""
+    started = start_workspace([f"dagster=={dg.__version__}"])
+    started.post("/api/2.0/secrets/scopes/create", {"scope": "hydro"})
+    return started
+
+
+@dataclass
+class Finished:
+    """A Dagster run that has ended."""
+
+    result: dg.JobExecutionResult
+    instance: dg.DagsterInstance
+
+    def outcomes(self, step: str) -> list[str]:
+        """Events that begin, end or repeat a step, as the event log has them."""
+        kinds = ("STEP_START", "STEP_SUCCESS", "STEP_FAILURE", "STEP_UP_FOR_RETRY", "STEP_RESTARTED")
+        return [e.event_type_value for e in self.result.all_events if e.step_key == step and e.event_type_value in kinds]
+
+    def error(self, step: str) -> str:
+        failure = self.result.failure_data_for_node(step)
+        assert failure is not None and failure.error is not None
+        return failure.error.to_string()
+
+    def metadata(self, step: str) -> dict[str, Any]:
+        event = self.result.asset_materializations_for_node(step)[0]
+        return {name: value.value for name, value in event.metadata.items()}
+
+    def log(self) -> str:
+        """Everything in the event log, as text."""
+        return "\n".join(map(repr, self.instance.all_logs(self.result.run_id)))
+
+
+@pytest.fixture
+def run(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
+    """Runs toy assets or a toy job, launched on the emulated workspace unless told otherwise."""
+    monkeypatch.setenv("DATABRICKS_HOST", workspace.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-the-host")
+
+    def execute(*assets: str, launch: bool = True, partition: str | None = None, job: str = "__ASSET_JOB",
+                multiprocess: bool = False, before: Callable[[dg.DagsterInstance], None] | None = None) -> Finished:
+        monkeypatch.setenv("TOY_LAUNCH", str(int(launch)))
+        monkeypatch.setenv("TOY_MULTIPROCESS", str(int(multiprocess)))
+        sys.modules.pop(TOYS, None)  # it reads the environment when it is imported
+        repository = ReconstructableRepository(ModuleCodePointer(TOYS, "defs", working_directory=str(REPOSITORY)))
+        folder = tmp_path / f"dagster_{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        instance = dg.DagsterInstance.local_temp(str(folder))
+        if before:
+            before(instance)
+        with dg.execute_job(
+            ReconstructableJob(repository, job), instance,
+            tags={"dagster/partition": partition} if partition else None,
+            asset_selection=[dg.AssetKey(name) for name in assets] or None,
+        ) as result:
+            return Finished(result, instance)
+
+    return execute
