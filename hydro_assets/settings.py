@@ -19,6 +19,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -36,6 +37,8 @@ def parse_duration(value: object) -> timedelta:
         return value
     if isinstance(value, int | float):
         return timedelta(seconds=value)
+    if isinstance(value, str) and value.startswith("P"):  # ISO 8601, as a dumped Settings writes it
+        return TypeAdapter(timedelta).validate_python(value)
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", str(value).lower())
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"'{value}' is not a duration; write for example 10s, 1min, 5min, 1h")
@@ -123,6 +126,25 @@ class LightGBMConfig(_Frozen):
     predict_change: bool = Field(True, description="predict the change from the baseline instead of the level")
 
 
+class MonitoringConfig(_Frozen):
+    """When serving models count as worn out. A rule holds when N of the last M days break it, the newest included."""
+
+    window_days: int = Field(7, ge=1, le=366, description="M: days that are looked at")
+    violations: int = Field(3, ge=1, description="N: days of them that must break a rule")
+    worse_than_baseline: float = Field(0.05, ge=0, description="excess of the ensemble's MAE over the baseline's")
+    drift_days: int = Field(7, ge=1, le=366, description="days of features compared with the training data")
+    psi_limit: float = Field(0.25, gt=0, description="population stability index from which a feature has drifted")
+    drifted_share: float = Field(0.2, gt=0, le=1, description="share of drifted features from which the farm has")
+    min_known: int = Field(60, ge=1, description="forecasts with known truth that a day needs to be judged")
+    bad_data_share: float = Field(0.5, gt=0, le=1, description="share of rows without a usable target in a bad day")
+
+    @model_validator(mode="after")
+    def _enough_days(self) -> MonitoringConfig:
+        if self.violations > self.window_days:
+            raise ValueError(f"violations ({self.violations}) cannot exceed window_days ({self.window_days})")
+        return self
+
+
 class ModelNames(_Frozen):
     """Fixed names in MLflow."""
 
@@ -175,6 +197,7 @@ class Settings(BaseSettings):
     seed: int = 20240101
     recurrent: RecurrentConfig = RecurrentConfig()  # type: ignore[call-arg]
     lightgbm: LightGBMConfig = LightGBMConfig()  # type: ignore[call-arg]
+    monitoring: MonitoringConfig = MonitoringConfig()  # type: ignore[call-arg]
     train_share: float = Field(0.7, gt=0, lt=1)
     validation_share: float = Field(0.1, gt=0, lt=1, description="the rest is the holdout")
 
@@ -261,3 +284,15 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError.of_all(
             problems, "Correct the HYDRO_* variable (nested names with __) or hydro.toml in HYDRO_HOME"
         ) from exc
+
+
+def remember(home: Path, **values: Any) -> Path:
+    """Keep settings in `hydro.toml` under `home`, so that the command line and the UI agree. Other lines stay."""
+    import tomlkit
+
+    path = home / "hydro.toml"
+    document = tomlkit.parse(path.read_text()) if path.exists() else tomlkit.document()
+    document.update(values)
+    home.mkdir(parents=True, exist_ok=True)
+    path.write_text(tomlkit.dumps(document))
+    return path

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+
+from hydro_assets.monitoring.rules import decide_retrain
+from hydro_assets_tests.inference.stand_ins import small_settings
+
+TODAY = date(2024, 3, 10)
+GOOD, WORSE = 0.9, 1.2  # MAE over that of the baseline
+FEATURES = ("a", "b", "c", "d")
+
+
+def days_back(n: int) -> date:
+    return TODAY - timedelta(days=n)
+
+
+def accuracy(newest_last: list[float | None], n: int = 1000) -> pl.DataFrame:
+    """Ratio of the ensemble's MAE to the baseline's per day, the last one being today's; None: no rows."""
+    rows = [
+        {"date": days_back(len(newest_last) - 1 - i), "system_id": system, "target_col": "ph_level", "model": "ensemble",
+         "n": n, "mae": ratio * 0.1, "baseline_mae": 0.1}
+        for i, ratio in enumerate(newest_last) if ratio is not None
+        for system in ("all", "a")
+    ]
+    return pl.DataFrame(rows, schema={"date": pl.Date, "system_id": pl.String, "target_col": pl.String,
+                                      "model": pl.String, "n": pl.Int64, "mae": pl.Float64, "baseline_mae": pl.Float64})
+
+
+def drift(newest_last: list[int], versions: str | list[str] = "1") -> pl.DataFrame:
+    """Number of drifted features of four per day."""
+    names = [versions] * len(newest_last) if isinstance(versions, str) else versions
+    rows = [
+        {"date": days_back(len(newest_last) - 1 - i), "model": "gru", "version": names[i], "feature": f,
+         "psi": 0.5 + j if j < drifted else 0.05}
+        for i, drifted in enumerate(newest_last) for j, f in enumerate(FEATURES)
+    ]
+    return pl.DataFrame(rows, schema={"date": pl.Date, "model": pl.String, "version": pl.String, "feature": pl.String,
+                                      "psi": pl.Float64})
+
+
+def decide(ratios=(), drifted=(), quality=None, last_training=None, versions="1", n=1000):
+    quality = quality or {}
+    return decide_retrain(accuracy(list(ratios), n), drift(list(drifted), versions), quality, small_settings(), TODAY,
+                          last_training)
+
+
+@pytest.mark.parametrize(
+    ("ratios", "expected"),
+    [
+        pytest.param([GOOD] * 7, False, id="better on every day"),
+        pytest.param([WORSE, GOOD, WORSE, GOOD, GOOD, GOOD, WORSE], True, id="three of seven and the newest"),
+        pytest.param([WORSE, WORSE, WORSE, WORSE, WORSE, WORSE, GOOD], False, id="the newest day is good again"),
+        pytest.param([GOOD] * 5 + [WORSE] * 2, False, id="only two days"),
+        pytest.param([WORSE, WORSE] + [GOOD] * 6 + [WORSE], False, id="bad days left the window"),
+        pytest.param([WORSE, WORSE, None, None, None, None, WORSE], True, id="days without rows in between"),
+        pytest.param([1.04] * 7, False, id="within the tolerance"),
+        pytest.param([], False, id="nothing measured"),
+    ],
+)
+def test_accuracy_rule__needs_n_of_m_days_and_the_newest(ratios: list[float | None], expected: bool) -> None:
+    decision = decide(ratios)
+    assert decision.should_retrain is expected
+    assert all(reason.startswith("accuracy:") for reason in decision.reasons)
+
+
+def test_reason__names_the_rule_and_its_numbers() -> None:
+    decision = decide([WORSE] * 4)
+    assert decision.reasons == (
+        "accuracy: the ensemble's MAE was over the baseline's on 4 of the last 7 days, on 2024-03-10 0.12 against 0.1",
+    )
+
+
+def test_days_of_few_truths__are_not_judged() -> None:
+    assert not decide([WORSE] * 7, n=10).should_retrain
+
+
+def test_drift_rule__names_the_features() -> None:
+    decision = decide(drifted=[2, 2, 2])
+    assert decision.should_retrain
+    assert "50% of the features of the gru model" in decision.text
+    assert "most of all b, a" in decision.text
+
+
+def test_drift_against_another_version__does_not_count() -> None:
+    assert not decide(drifted=[2, 2, 2], versions=["1", "1", "2"]).should_retrain
+
+
+def test_bad_data__blocks_training_and_counts_for_no_rule() -> None:
+    broken = {"ok": 100, "unknown_target": 900}
+    decision = decide([WORSE] * 7, quality={str(TODAY): broken})
+    assert not decision.should_retrain
+    assert decision.blocked_by == ("the target is missing in 90% of the rows of 2024-03-10; mend the probe first",)
+    earlier = {str(days_back(i)): broken for i in range(1, 6)}
+    assert not decide([WORSE] * 7, quality=earlier).should_retrain
+
+
+def test_training__is_not_repeated_before_new_days_say_so() -> None:
+    assert not decide([WORSE] * 7, last_training=days_back(0)).should_retrain
+    assert not decide([WORSE] * 7, last_training=days_back(2)).should_retrain
+    assert decide([WORSE] * 7, last_training=days_back(3)).should_retrain
