@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
+from typing import Any
 
 import typer
 
 from hydro_assets.errors import HydroError
+from hydro_assets.settings import Settings, load_settings
 
 app = typer.Typer(
     name="hydro",
@@ -16,10 +19,24 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+# Each module registers its commands on `app` when it is imported.
+GROUPS = ("data", "pipeline", "models", "jobs", "backtest")
+
+
+def settings_with(**options: Any) -> Settings:
+    """Settings of the environment and file, with the options that were given on the command line."""
+    return load_settings(**{name: value for name, value in options.items() if value is not None})
+
+
+def say(text: str) -> None:
+    """One line of progress, on standard error so that results can be piped."""
+    typer.echo(text, err=True)
+
 
 def main() -> None:
     """Entry point of `hydro`: exit code 0, 1 for an error the user can mend, 2 for wrong usage."""
-
+    for group in GROUPS:
+        importlib.import_module(f"hydro_assets.cli.{group}")
     try:
         app()
     except HydroError as error:

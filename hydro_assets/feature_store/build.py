@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from hydro_assets.columns import ACTUATOR_COLUMNS, SENSORS
+from hydro_assets.columns import ACTUATOR_COLUMNS, SENSORS, Table
 from hydro_assets.errors import DataContractError
 from hydro_assets.feature_store.features import features_of_system
 from hydro_assets.feature_store.spec import FeatureSpec
@@ -29,10 +29,10 @@ ZONE_MARGIN = timedelta(days=1)
 class FeatureBuild:
     """What was built: the write, what it was built from, and what the farm lacks."""
 
+    table: Table
     receipt: WriteReceipt
     gold: TableVersion
     notes: tuple[str, ...]
-    columns: int
 
 
 def farm_spec(lakehouse: Lakehouse) -> FeatureSpec:
@@ -68,7 +68,7 @@ def build_sensor_features(
     note = {"gold_version": gold_version.version, "gold_table_id": gold_version.table_id, **(facts or {})}
     require_readings(lakehouse, start_day, end_day)
     receipt = lakehouse.replace_days(spec.table, frame, start_day, end_day, note)
-    return FeatureBuild(receipt, gold_version, spec.notes, len(spec.table.columns))
+    return FeatureBuild(spec.table, receipt, gold_version, spec.notes)
 
 
 def require_readings(lakehouse: Lakehouse, start_day: date, end_day: date) -> None:

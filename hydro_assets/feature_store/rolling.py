@@ -58,11 +58,12 @@ def lag1_autocorrelation(y: pl.Expr, width: int, least: int) -> pl.Expr:
 
 
 def change_per_minute(y: pl.Expr, k: pl.Expr, minutes_per_step: float) -> pl.Expr:
-    """Change since the last step that had a value, per minute."""
+    """Change since the last step that had a value, per minute; null when that was over a day ago."""
     known = pl.when(y.is_not_null())
     previous_y = y.shift(1).forward_fill()
     previous_k = known.then(k).shift(1).forward_fill()
-    return (y - previous_y) / ((k - previous_k) * minutes_per_step)
+    minutes = (k - previous_k) * minutes_per_step
+    return pl.when(minutes <= 1440).then((y - previous_y) / minutes)
 
 
 def minutes_since_on(state: pl.Expr, k: pl.Expr, minutes_per_step: float) -> pl.Expr:

@@ -1,4 +1,4 @@
-"""What the features of one farm are made of: grid, gap rule, windows, sensors, bands. Frozen, so it travels to workers."""
+"""What the features of one farm are made of: grid, gap rule, windows, sensors, bands. Frozen: it travels to workers."""
 
 from __future__ import annotations
 

@@ -1,0 +1,23 @@
+"""How errors of the inner ring become Dagster failures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+
+from hydro_assets.errors import HydroError
+
+
+@contextmanager
+def no_retry_on_contract() -> Iterator[None]:
+    """An error that the user must mend fails the step at once: its RetryPolicy is for lost clusters and conflicts."""
+    try:
+        yield
+    except HydroError as error:
+        raise dg.Failure(
+            description=str(error),
+            metadata={"problem": error.problem, "remedy": error.remedy},
+            allow_retries=False,
+        ) from error

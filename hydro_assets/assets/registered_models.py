@@ -1,0 +1,99 @@
+"""The three registered models: one asset each, made by one factory."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from hydro_assets.assets.facts import image
+from hydro_assets.assets.sensor_features import HEAVY, RETRY, SENSOR_FEATURES
+from hydro_assets.assets.training_config import TrainingConfig
+from hydro_assets.columns import MODELS
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from hydro_assets.tasks.training import TrainedModel
+
+_KINDS = {"lstm": {"pytorch", "mlflow"}, "gru": {"pytorch", "mlflow"}, "lightgbm": {"lightgbm", "mlflow"}}
+_TEXT = {
+    "lstm": "LSTM forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
+    "gru": "GRU forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
+    "lightgbm": "LightGBM forecaster of the target column and calibrated classifier of is_env_optimal, in one artifact.",
+}
+
+
+def model_key(settings: Settings, kind: str) -> dg.AssetKey:
+    """`models/hydroponics_lstm_forecast` and so on: the name in the registry."""
+    return dg.AssetKey(["models", getattr(settings.models, kind)])
+
+
+def registered_model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    return [_registered_model(settings, kind) for kind in MODELS]
+
+
+def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=model_key(settings, kind),
+        deps=[dg.AssetDep(SENSOR_FEATURES, partition_mapping=dg.AllPartitionMapping())],
+        required_resource_keys=HEAVY,
+        retry_policy=RETRY,
+        group_name="models",
+        kinds=_KINDS[kind],
+        description=_TEXT[kind],
+        code_version="1",
+        op_tags={"hydro/compute": "cpu" if kind == "lightgbm" else "gpu"},
+    )
+    def registered_model(context: dg.AssetExecutionContext, config: TrainingConfig) -> dg.MaterializeResult:
+        from hydro_assets.assets.outcome import no_retry_on_contract
+        from hydro_assets.tasks.training import train_model
+
+        lakehouse = context.resources.lakehouse.get()
+        with no_retry_on_contract():
+            chosen = config.applied_to(lakehouse.settings)
+            trained = train_model(
+                lakehouse,
+                kind,
+                datetime.now(UTC),
+                chosen,
+                context.log.info,
+                context.run_id,
+                context.asset_key.to_user_string(),
+            )
+        return dg.MaterializeResult(metadata=model_facts(trained))
+
+    return registered_model
+
+
+def model_facts(trained: "TrainedModel") -> dict[str, Any]:
+    """Numbers that the UI plots over versions, the table of metrics, pictures, and the way back to MLflow."""
+    result, registered = trained.result, trained.registered
+    holdout = result.metrics.filter((result.metrics["split"] == "holdout") & (result.metrics["system_id"] == "all"))
+    mae = {row["model"]: row["mae"] for row in holdout.sort("horizon", descending=True).iter_rows(named=True)}
+    info = result.package.info
+    facts: dict[str, Any] = {
+        "model_version": int(registered.version),
+        "mlflow_run_id": registered.run_id,
+        "target": f"{info.target_col} [{info.unit}]",
+        "feature_table_version": trained.features.version,
+        "promoted": trained.decision.promoted,
+        "promotion": trained.decision.reason,
+        "split": dg.MetadataValue.json(dict(info.split)),
+        "metrics": dg.MetadataValue.md(_markdown(result.metrics.filter(result.metrics["system_id"] == "all"))),
+        "notes": list(info.notes),
+        **{f"holdout_mae_{name}": float(value) for name, value in mae.items() if value is not None},
+        **{f"plot_{name}": image(png, name) for name, png in result.plots.items()},
+    }
+    if result.classification is not None:
+        facts["classification"] = dg.MetadataValue.md(_markdown(result.classification))
+    for name, url in (("mlflow_run", registered.run_url), ("registered_model", registered.version_url)):
+        if url is not None:
+            facts[name] = dg.MetadataValue.url(url)
+    return facts
+
+
+def _markdown(frame: Any) -> str:
+    def cell(value: object) -> str:
+        return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * len(frame.columns)]
+    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in frame.iter_rows()])

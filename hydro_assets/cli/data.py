@@ -1,0 +1,73 @@
+"""Commands that fill Gold: `hydro import`, and the simulated farm of `hydro demo`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hydro_assets.cli.app import app, say, settings_with
+from hydro_assets.settings import Settings, duration_text
+from hydro_assets.tasks.gold import GoldImport, add_readings, import_export
+
+
+@app.command("import")
+def import_command(
+    csv: Annotated[list[Path], typer.Option(help="raw sensor export (13 columns); may be given several times")],
+    system: Annotated[str | None, typer.Option(help="system_id of these readings")] = None,
+) -> None:
+    """Add raw sensor exports to the Gold Delta tables. Importing a file again changes nothing."""
+    from hydro_assets.lakehouse import Lakehouse
+
+    settings = settings_with()
+    lakehouse = Lakehouse(settings)
+    for path in csv:
+        done = import_export(lakehouse, path, system, datetime.now(UTC))
+        for note in done.notes:
+            say(f"note: {note}")
+        say(f"{path.name}: {summary_of(done)}")
+        if advice := step_advice(done, settings):
+            say(f"note: {advice}")
+    say("Next: hydro run")
+
+
+def summary_of(done: GoldImport) -> str:
+    if not done.added:
+        return f"all {done.read:,} readings are in Gold already, nothing changed"
+    known = f", {done.read - done.added:,} were there already" if done.read > done.added else ""
+    return (
+        f"{done.added:,} readings of {', '.join(done.systems)} added to Gold{known}; "
+        f"{len(done.days)} days, {done.days[0]} to {done.days[-1]}"
+    )
+
+
+def step_advice(done: GoldImport, settings: Settings) -> str | None:
+    """What to set when readings come more slowly than the grid steps."""
+    if done.cadence is None or done.cadence <= settings.feature_step:
+        return None
+    step = next(s for s in _STEPS if s >= min(done.cadence, _STEPS[-1]))
+    return (
+        f"readings come every {duration_text(done.cadence)} (median), more slowly than the feature step of "
+        f"{duration_text(settings.feature_step)}: run with --step {duration_text(step)}, or set "
+        f"HYDRO_FEATURE_STEP={duration_text(step)}"
+    )
+
+
+_STEPS = [timedelta(minutes=m) for m in (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360)]
+
+
+def fill_demo_farm(settings: Settings, systems: int, days: int, today: date) -> str:
+    """Simulated Gold of the `days` days before `today`, once; a second call keeps what is there."""
+    from hydro_assets.greenhouse.faults import Faults
+    from hydro_assets.greenhouse.simulator import simulate
+    from hydro_assets.lakehouse import Lakehouse
+
+    lakehouse = Lakehouse(settings)
+    if lakehouse.exists("gold.iot_data"):
+        have = lakehouse.days("gold.iot_data")
+        return f"Gold is there already: {have[0]} to {have[-1]}"
+    end = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    readings = simulate(systems, end - timedelta(days=days), end, settings.seed, faults=Faults())
+    return summary_of(add_readings(lakehouse, readings))

@@ -1,0 +1,103 @@
+"""Fill Gold from a raw export or from the simulated greenhouse. Adding the same readings again changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from hydro_assets.columns import (
+    ACTUATOR_COLUMNS,
+    GOLD_DIM_EQUIPMENT,
+    GOLD_DIM_TIME,
+    GOLD_IOT_DATA,
+    OPTIMAL_FLAGS,
+    SENSORS,
+    Table,
+)
+from hydro_assets.errors import SourceFileError
+from hydro_assets.greenhouse.csv_import import new_readings, read_export
+from hydro_assets.greenhouse.dimensions import dim_equipment, dim_time
+from hydro_assets.lakehouse import Lakehouse
+
+# Columns that a farm may lack altogether; Gold gets them with the first file that has them.
+_OPTIONAL = {*(c.name for c in SENSORS), *ACTUATOR_COLUMNS, *OPTIMAL_FLAGS, "water_level"}
+
+
+@dataclass(frozen=True)
+class GoldImport:
+    """What an import did."""
+
+    read: int
+    added: int
+    days: tuple[date, ...]
+    systems: tuple[str, ...]
+    cadence: timedelta | None
+    notes: tuple[str, ...]
+
+
+def import_export(lakehouse: Lakehouse, path: Path, system_id: str | None, ingested_at: datetime) -> GoldImport:
+    """Add the readings of a raw export to Gold.
+
+    Raises SourceFileError, before anything is written, when the file cannot be read whole or holds too few readings.
+    """
+    export = read_export(path, system_id, ingested_at, lakehouse.settings)
+    least = lakehouse.settings.minimum_records
+    if export.frame.height < least:
+        raise SourceFileError(
+            f"{path} holds {export.frame.height} readings, fewer than the {least} that a model needs at least",
+            "Export a longer period (several days), or lower HYDRO_MINIMUM_RECORDS if you know better",
+        )
+    return add_readings(lakehouse, export.frame, export.notes)
+
+
+def add_readings(lakehouse: Lakehouse, incoming: pl.DataFrame, notes: Sequence[str] = ()) -> GoldImport:
+    """Add readings that Gold does not hold yet, and the calendar and equipment they need."""
+    days = incoming["date"].unique().sort().to_list()
+    existing = _existing(lakehouse, incoming, days)
+    fresh = incoming if existing is None else new_readings(incoming, existing)
+    if not fresh.is_empty():
+        lakehouse.append(present_columns(fresh), fresh.select(present_columns(fresh).column_names))
+        _extend_dimensions(lakehouse)
+    return GoldImport(
+        read=incoming.height,
+        added=fresh.height,
+        days=tuple(fresh["date"].unique().sort().to_list()),
+        systems=tuple(incoming["system_id"].unique().sort().to_list()),
+        cadence=cadence(incoming),
+        notes=tuple(notes),
+    )
+
+
+def present_columns(frame: pl.DataFrame) -> Table:
+    """`gold.iot_data` without the optional columns that this farm lacks (absent or null throughout)."""
+    columns = tuple(
+        c
+        for c in GOLD_IOT_DATA.columns
+        if c.name not in _OPTIONAL or (c.name in frame.columns and frame[c.name].null_count() < frame.height)
+    )
+    return replace(GOLD_IOT_DATA, columns=columns)
+
+
+def cadence(readings: pl.DataFrame) -> timedelta | None:
+    """Median distance of two readings of one system; None for fewer than two."""
+    distances = readings.sort("timestamp_key").select(pl.col("timestamp_key").diff().over("system_id")).to_series()
+    return distances.drop_nulls().median()  # type: ignore[return-value]
+
+
+def _existing(lakehouse: Lakehouse, incoming: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame | None:
+    if not lakehouse.exists(GOLD_IOT_DATA.name):
+        return None
+    stored = lakehouse.read_polars(GOLD_IOT_DATA.name, days[0], days[-1] + timedelta(days=1))
+    lacking = [pl.lit(None, kind).alias(n) for n, kind in incoming.schema.items() if n not in stored.columns]
+    stored = stored.with_columns(lacking).with_columns(pl.col("timestamp_key").dt.replace_time_zone(None))
+    return stored.select(pl.col(n).cast(kind) for n, kind in incoming.schema.items() if n in stored.columns)
+
+
+def _extend_dimensions(lakehouse: Lakehouse) -> None:
+    days = lakehouse.days(GOLD_IOT_DATA.name)
+    lakehouse.overwrite(GOLD_DIM_TIME, dim_time(days[0], days[-1] + timedelta(days=1)))
+    lakehouse.overwrite(GOLD_DIM_EQUIPMENT, dim_equipment())

@@ -1,0 +1,124 @@
+"""Train one model on the feature table, register it, and let it compete with the champion."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from hydro_assets.lakehouse import Lakehouse, TableVersion
+from hydro_assets.settings import Settings
+
+if TYPE_CHECKING:
+    from hydro_assets.registry.promotion import PromotionDecision
+    from hydro_assets.registry.registry import RegisteredVersion
+    from hydro_assets.training.train import TrainingResult
+
+FEATURES = "feature_store.sensor_features"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A training and what became of it."""
+
+    result: TrainingResult
+    registered: RegisteredVersion
+    decision: PromotionDecision
+    features: TableVersion
+
+
+def train_model(
+    lakehouse: Lakehouse,
+    kind: str,
+    trained_at: datetime,
+    settings: Settings | None = None,
+    on_progress: Callable[[str], None] | None = None,
+    dagster_run_id: str | None = None,
+    asset: str | None = None,
+) -> TrainedModel:
+    """Train `kind` on the whole feature table; `settings` may differ from the lakehouse's in model parameters only.
+
+    The training window is held to its contract first, so that a training by hand cannot learn from bad data.
+
+    Raises:
+        TableError: there is no feature table.
+        DataContractError: the training window is not fit for training; the message names every reason.
+        TrainingError, TrackingError: nothing can be learned, or MLflow did not take it.
+    """
+    from hydro_assets.contracts import raise_if_bad
+    from hydro_assets.contracts.features import training_window_findings
+    from hydro_assets.registry.promotion import promote
+    from hydro_assets.registry.registry import train_and_register
+    from hydro_assets.registry.tracking import Provenance
+
+    settings = settings or lakehouse.settings
+    version = lakehouse.version(FEATURES)
+    features = lakehouse.read_polars(FEATURES).sort("system_id", "timestamp")
+    assert version is not None  # read_polars has found the table
+    raise_if_bad(training_window_findings(features, settings))
+    gold = lakehouse.version("gold.iot_data")
+    provenance = Provenance(
+        trained_at=trained_at,
+        dagster_run_id=dagster_run_id,
+        asset=asset,
+        partition=_span(features),
+        git_commit=git_commit(),
+        feature_table=settings.table(FEATURES),
+        feature_uri=lakehouse.uri(FEATURES),
+        feature_version=version.version,
+        gold_version=gold.version if gold else None,
+    )
+    result, registered = train_and_register(
+        kind,
+        features,
+        settings,
+        provenance,
+        on_progress=on_progress,
+    )
+    decision = promote(settings, kind, features, trained_at)
+    _record(lakehouse, decision)
+    if on_progress is not None:
+        on_progress(decision.reason)
+    return TrainedModel(result, registered, decision, version)
+
+
+def compete(lakehouse: Lakehouse, kind: str, decided_at: datetime) -> PromotionDecision:
+    """Judge challenger against champion on the feature table as it is now, and log the decision."""
+    from hydro_assets.registry.promotion import promote
+
+    features = lakehouse.read_polars(FEATURES).sort("system_id", "timestamp")
+    decision = promote(lakehouse.settings, kind, features, decided_at)
+    _record(lakehouse, decision)
+    return decision
+
+
+def roll_back(lakehouse: Lakehouse, kind: str, decided_at: datetime) -> PromotionDecision:
+    """Make the champion before the present one champion again, and log it."""
+    from hydro_assets.registry.promotion import rollback
+
+    decision = rollback(lakehouse.settings, kind, decided_at)
+    _record(lakehouse, decision)
+    return decision
+
+
+def _record(lakehouse: Lakehouse, decision: PromotionDecision) -> None:
+    from hydro_assets.registry.promotion import PROMOTION_LOG, log_rows
+
+    lakehouse.append(PROMOTION_LOG, log_rows([decision]))
+
+
+def _span(features: pl.DataFrame) -> str:
+    return f"{features['date'].min()}..{features['date'].max()}"
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout that this code runs from; None outside a checkout."""
+    found = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
+    return found.stdout.strip() or None

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from hydro_assets.errors import SettingsError
+from hydro_assets.settings import Settings, duration_text, load_settings, parse_duration, remember
+
+FIXED = {
+    "catalog": "hydroponics",
+    "bucket": "hydroponics-data",
+    "timezone": "UTC",
+    "feature_step": timedelta(minutes=1),
+    "target_col": "ph_level",
+    "sequence_length": 24,
+    "forecast_horizon": 1,
+    "minimum_records": 1000,
+}
+FIXED_RECURRENT = {
+    "hidden_size": 64,
+    "num_layers": 2,
+    "dropout": 0.2,
+    "learning_rate": 0.001,
+    "batch_size": 32,
+    "epochs": 50,
+}
+FIXED_LIGHTGBM = {
+    "task_type": "both",
+    "num_leaves": 31,
+    "learning_rate": 0.05,
+    "num_boost_round": 100,
+    "feature_fraction": 0.9,
+    "bagging_fraction": 0.8,
+}
+FIXED_NAMES = {
+    "lstm": ("hydroponics_lstm_forecast", "hydroponics_lstm"),
+    "gru": ("hydroponics_gru_forecast", "hydroponics_gru"),
+    "lightgbm": ("hydroponics_lightgbm_classifier", "hydroponics_lightgbm"),
+}
+FIXED_BANDS = {"ph_level": (5.5, 6.5), "tds_level": (800, 1200), "air_temperature": (20, 28), "air_humidity": (40, 70)}
+
+
+def test_defaults__are_those_that_were_agreed(settings: Settings) -> None:
+    assert {name: getattr(settings, name) for name in FIXED} == FIXED
+    assert {name: getattr(settings.recurrent, name) for name in FIXED_RECURRENT} == FIXED_RECURRENT
+    assert {name: getattr(settings.lightgbm, name) for name in FIXED_LIGHTGBM} == FIXED_LIGHTGBM
+    names = {k: (getattr(settings.models, k), getattr(settings.experiments, k)) for k in FIXED_NAMES}
+    assert names == FIXED_NAMES
+    bands = settings.crop.bands()
+    assert {name: (bands[name].low, bands[name].high) for name in FIXED_BANDS} == FIXED_BANDS
+
+
+def test_settings__are_frozen_and_described(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        settings.seed = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10s", 10), ("1min", 60), ("5 min", 300), ("1h", 3600), ("1d", 86400), ("PT1M", 60), (30, 30)],
+)
+def test_parse_duration__reads_what_people_write(text: str | int, seconds: int) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(10, "10s"), (60, "1min"), (90, "90s"), (3600, "1h"), (86400, "24h")])
+def test_duration_text__names_a_duration(seconds: int, text: str) -> None:
+    assert duration_text(timedelta(seconds=seconds)) == text
+
+
+def test_environment__beats_the_file_and_arguments_beat_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remember(tmp_path, feature_step="5min", seed=3)
+    assert load_settings(home=tmp_path).feature_step == timedelta(minutes=5)
+    monkeypatch.setenv("HYDRO_FEATURE_STEP", "10min")
+    assert load_settings(home=tmp_path).feature_step == timedelta(minutes=10)
+    assert load_settings(home=tmp_path, feature_step="1h").feature_step == timedelta(hours=1)
+    assert load_settings(home=tmp_path).seed == 3
+
+
+def test_environment__reaches_nested_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRO_RECURRENT__EPOCHS", "7")
+    assert load_settings().recurrent.epochs == 7
+    assert load_settings().recurrent.hidden_size == 64
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        pytest.param({"feature_step": "7min"}, "divide a day", id="step that does not divide a day"),
+        pytest.param({"feature_step": "soon"}, "'soon' is not a duration", id="step that is no duration"),
+        pytest.param({"timezone": "Mars/Olympus"}, "not an IANA time zone", id="unknown zone"),
+        pytest.param({"recurrent": {"epochs": 0}}, "recurrent.epochs", id="no epochs"),
+        pytest.param({"train_share": 0.95}, "room for a holdout", id="no holdout"),
+        pytest.param({"sequence_lenght": 24}, "sequence_lenght", id="typing error"),
+    ],
+)
+def test_load_settings__answers_bad_values_with_a_sentence(overrides: dict, sentence: str) -> None:
+    with pytest.raises(SettingsError, match=sentence):
+        load_settings(**overrides)
+
+
+def test_load_settings__names_all_problems_at_once() -> None:
+    with pytest.raises(SettingsError, match="(?s)timezone.*feature_step"):
+        load_settings(timezone="Mars/Olympus", feature_step="7min")
+
+
+def test_gap_limit__is_never_under_two_steps() -> None:
+    assert load_settings().gap_limit == timedelta(minutes=5)
+    assert load_settings(feature_step="1h").gap_limit == timedelta(hours=2)
