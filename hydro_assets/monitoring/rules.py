@@ -61,8 +61,8 @@ def decide_retrain(
         *_accuracy_reason(accuracy, settings, days, day),
         *_drift_reasons(drift, settings, days, day),
     ]
-    blocked = [f"the target is missing in {bad[d]:.0%} of the rows of {d}; mend the probe first" for d in bad if d == day]
-    return RetrainDecision(day, tuple(reasons), tuple(blocked))
+    fault = [f"the target is missing in {bad[day]:.0%} of the rows of {day}; mend the probe first"] if day in bad else []
+    return RetrainDecision(day, tuple(reasons), tuple(fault))
 
 
 def bad_data_shares(quality_by_day: Mapping[str, Mapping[str, int]]) -> dict[date, float]:
