@@ -47,9 +47,7 @@ _FILL = 3.0  # share of the tank per hour
 _UPTAKE_HALF = 200.0  # ppm at which roots take up half their maximum
 
 
-def integrate(
-    c: Character, weather: Weather, hours: np.ndarray, step_hours: float
-) -> tuple[np.ndarray, np.ndarray]:
+def integrate(c: Character, weather: Weather, hours: np.ndarray, step_hours: float) -> tuple[np.ndarray, np.ndarray]:
     """States [N, 6, S] and actuator states [N, 5, S] at N steps of `step_hours` at wall-clock `hours`.
 
     States are pH and TDS (ppm) at the probes, air temperature (degC), humidity (%RH), water temperature (degC) and the
@@ -85,12 +83,17 @@ def integrate(
         loss = c.water_loss_night + c.water_loss_sun * q * dryness
         inflow = _FILL * u_water / volume  # 1/h
         ph = ph + dt * (
-            c.ph_rise_night + c.ph_rise_sun * q - 60.0 * c.acid_strength * u_acid - 0.6 * u_nutrients
+            c.ph_rise_night
+            + c.ph_rise_sun * q
+            - 60.0 * c.acid_strength * u_acid
+            - 0.6 * u_nutrients
             + 0.3 * (c.tap_ph - ph) * inflow
         )
         tds = tds + dt * (
-            tds * loss / volume - (c.uptake_night + c.uptake_sun * q) * tds / (tds + _UPTAKE_HALF)
-            + 60.0 * c.nutrient_strength * c.tds_target * u_nutrients + (c.tap_tds - tds) * inflow
+            tds * loss / volume
+            - (c.uptake_night + c.uptake_sun * q) * tds / (tds + _UPTAKE_HALF)
+            + 60.0 * c.nutrient_strength * c.tds_target * u_nutrients
+            + (c.tap_tds - tds) * inflow
         )
         volume = volume + dt * (_FILL * u_water - loss)
         probe_ph, probe_tds = probe_ph + mixing * (ph - probe_ph), probe_tds + mixing * (tds - probe_tds)
@@ -99,10 +102,13 @@ def integrate(
         water = water + dt * (air + 0.5 - water) / c.water_hours
         vapour = vapour + dt * (
             (c.leakage + 1.5 * c.fan_exchange * u_fan) * (weather.vapour[k] - vapour)
-            + (0.5 + c.transpiration_sun * q) * dryness + c.humidifier_rate * u_mist
+            + (0.5 + c.transpiration_sun * q) * dryness
+            + c.humidifier_rate * u_mist
         )
         air = air + dt * (
-            c.sun_heat * q + heating - 2.5 * u_mist
+            c.sun_heat * q
+            + heating
+            - 2.5 * u_mist
             - (c.leakage + c.fan_exchange * u_fan) * (air - weather.temperature[k])
         )
         saturation = saturation_vapour(air)

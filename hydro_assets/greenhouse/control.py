@@ -28,6 +28,8 @@ class Doser:
         self._step = step_minutes
 
     def update(self, start: np.ndarray, stop: np.ndarray) -> np.ndarray:
-        begins = self._wanted.update(start, stop) & (self._timer <= 0.0)
-        self._timer = np.where(begins, DOSE_MINUTES + PAUSE_MINUTES, self._timer - self._step)
-        return self._timer > PAUSE_MINUTES
+        self._timer = self._timer - self._step
+        half = 0.5 * self._step  # steps of ten seconds do not add up to minutes exactly
+        begins = self._wanted.update(start, stop) & (self._timer < half)
+        self._timer = np.where(begins, DOSE_MINUTES + PAUSE_MINUTES, self._timer)
+        return self._timer > PAUSE_MINUTES + half

@@ -34,8 +34,12 @@ class CsvText:
         width = len(self.header)
         self._check_width(width)
         everything = pl.read_csv(
-            self.body.encode(), has_header=False, separator=self.separator, infer_schema=False,
-            schema={str(i): pl.String for i in range(width)}, columns=sorted(positions.values()),
+            self.body.encode(),
+            has_header=False,
+            separator=self.separator,
+            infer_schema=False,
+            schema={str(i): pl.String for i in range(width)},
+            columns=sorted(positions.values()),
         )
         return everything.select(pl.col(str(i)).alias(name) for name, i in positions.items())
 
@@ -46,11 +50,13 @@ class CsvText:
         return next(line for i, (line, _) in enumerate(self._records()) if i == row)
 
     def _check_width(self, width: int) -> None:
-        lines = self.body.count("\n") + (not self.body.endswith("\n"))
-        if '"' not in self.body and self.body.count(self.separator) == lines * (width - 1):
-            return
+        if '"' not in self.body:
+            lines = pl.Series(self.body.removesuffix("\n").split("\n"))
+            separators = lines.str.count_matches(self.separator, literal=True)
+            if (separators == width - 1).all():
+                return
         for line, record in self._records():
-            if record and len(record) != width:
+            if len(record) != width and any(cell.strip() for cell in record):
                 raise SourceFileError(
                     f"Line {line} of {self.name} has {len(record)} values where the header names {width} columns",
                     "Correct or remove the line; a cut-off last line means that the file was not copied whole",

@@ -12,17 +12,25 @@ from hydro_assets.columns import EQUIPMENT_ROWS, GOLD_DIM_EQUIPMENT, GOLD_DIM_TI
 def dim_time(start_day: date, end_day: date) -> pl.DataFrame:
     """One row per hour of [start_day, end_day), wall clock of the farm, in the columns of `gold.dim_time`."""
     hours = pl.datetime_range(
-        datetime.combine(start_day, time()), datetime.combine(end_day, time()), timedelta(hours=1),
-        closed="left", time_unit="us", eager=True,
+        datetime.combine(start_day, time()),
+        datetime.combine(end_day, time()),
+        timedelta(hours=1),
+        closed="left",
+        time_unit="us",
+        eager=True,
     )
     stamp = pl.col("timestamp_key")
-    return pl.DataFrame({"timestamp_key": hours}).with_columns(
-        stamp.dt.date().alias("date"),
-        stamp.dt.hour().cast(pl.Int32).alias("hour"),
-        stamp.dt.weekday().cast(pl.Int32).alias("day_of_week"),
-        stamp.dt.month().cast(pl.Int32).alias("month"),
-        pl.when(stamp.dt.weekday() >= 6).then(pl.lit("weekend")).otherwise(pl.lit("weekday")).alias("day_type"),
-    ).select(GOLD_DIM_TIME.column_names)
+    return (
+        pl.DataFrame({"timestamp_key": hours})
+        .with_columns(
+            stamp.dt.date().alias("date"),
+            stamp.dt.hour().cast(pl.Int32).alias("hour"),
+            stamp.dt.weekday().cast(pl.Int32).alias("day_of_week"),
+            stamp.dt.month().cast(pl.Int32).alias("month"),
+            pl.when(stamp.dt.weekday() >= 6).then(pl.lit("weekend")).otherwise(pl.lit("weekday")).alias("day_type"),
+        )
+        .select(GOLD_DIM_TIME.column_names)
+    )
 
 
 def dim_equipment() -> pl.DataFrame:

@@ -28,9 +28,7 @@ def gold_readings(frame: pl.DataFrame, crop: CropProfile) -> pl.DataFrame:
     `frame` has `timestamp_key` (naive) and any of the measured columns; absent ones become null. Flags follow the
     bands of `crop` and are null where their sensor is; `is_tds_optimal` uses conductivity where TDS is null.
     """
-    absent = [
-        pl.lit(None, dtype=kind).alias(name) for name, kind in GOLD_SCHEMA.items() if name not in frame.columns
-    ]
+    absent = [pl.lit(None, dtype=kind).alias(name) for name, kind in GOLD_SCHEMA.items() if name not in frame.columns]
     complete = frame.with_columns(absent).cast({name: GOLD_SCHEMA[name] for name in frame.columns})  # type: ignore[arg-type]
     return complete.with_columns(
         *(_in_band(sensor, crop).alias(flag) for flag, sensor in OPTIMAL_FLAGS.items()),

@@ -89,7 +89,12 @@ def _probe_readings(
 
 
 def _one_system(
-    character: Character, i: int, states: np.ndarray, actuators: np.ndarray, start: datetime, seed: int,
+    character: Character,
+    i: int,
+    states: np.ndarray,
+    actuators: np.ndarray,
+    start: datetime,
+    seed: int,
     cadence: timedelta,
 ) -> pl.DataFrame:
     """`states` [K, 6] and `actuators` [K, 5] of system `i` at its K readings, as its devices report them."""

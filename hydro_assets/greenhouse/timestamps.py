@@ -59,8 +59,13 @@ def _assembled(parts: pl.DataFrame, day: str, month: str) -> pl.Series:
         hour = pl.when(pl.col("half").is_null()).then(hour).otherwise(twelve.cast(pl.String))
     text = pl.format(
         "{}-{}-{} {}:{}:{}.{}",
-        "year", pl.col(month).str.zfill(2), pl.col(day).str.zfill(2), hour.str.zfill(2), "minute",
-        pl.col("second").fill_null("00"), pl.col("fraction").fill_null("0").str.pad_end(6, "0").str.slice(0, 6),
+        "year",
+        pl.col(month).str.zfill(2),
+        pl.col(day).str.zfill(2),
+        hour.str.zfill(2),
+        "minute",
+        pl.col("second").fill_null("00"),
+        pl.col("fraction").fill_null("0").str.pad_end(6, "0").str.slice(0, 6),
     )
     return parts.select(text.str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us", strict=False)).to_series()
 
