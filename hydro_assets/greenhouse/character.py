@@ -14,8 +14,8 @@ Values: TypeAlias = np.ndarray
 class Character:
     """One value per system, shape [S]. Every value is drawn uniformly from the range in its annotation."""
 
-    # Tank. Rates are those of leafy crops in deep-water culture: a tank loses 5 to 12 % of its water and 15 to 25 %
-    # of its salts a day, and its pH rises by some tenths to one unit.
+    # Tank. Rates are those of leafy crops in small tanks: a day takes 7 to 15 % of the water and 12 to 22 % of the
+    # salts, and raises pH by half a unit to one and a quarter.
     ph_rise_night: Annotated[Values, 0.010, 0.025]  # pH/h
     ph_rise_sun: Annotated[Values, 0.04, 0.10]  # pH/h in full sun
     ph_target: Annotated[Values, 5.75, 6.30]  # middle of the doser's hysteresis
