@@ -209,6 +209,9 @@ class Settings(BaseSettings):
 
     spark_remote: str | None = Field(None, description="Spark Connect endpoint, for environment `spark`")
     delta_jars: str | None = Field(None, description="comma-separated Delta jars for a JVM without Maven")
+    sql_warehouse_id: str | None = Field(
+        None, description="SQL warehouse through which sensors read Gold's history on Databricks"
+    )
     webhook_url: SecretStr | None = Field(None, description="alerts are posted here as JSON when set")
 
     @field_validator("timezone")

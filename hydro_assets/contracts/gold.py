@@ -26,12 +26,12 @@ FEWEST_DAYS = 2
 def day_findings(readings: pl.DataFrame, day: date) -> list[Finding]:
     """Judge the rows of `gold.iot_data` of one wall-clock day. Every error means: do not build features from it."""
     if readings.is_empty():
-        return [Finding("arrived", False, "error", f"Gold has no reading on {day}")]
+        return [Finding("arrived", False, "warn", f"Gold has no reading on {day}")]
     if "timestamp_key" not in readings.columns or not _sensors(readings):
         text = f"Gold has the columns {', '.join(readings.columns)}: it needs timestamp_key and at least one sensor"
         return [Finding("columns", False, "error", text)]
     return [
-        Finding("arrived", True, "error", f"{readings.height:,} readings on {day}", {"readings": readings.height}),
+        Finding("arrived", True, "warn", f"{readings.height:,} readings on {day}", {"readings": readings.height}),
         _own_day(readings, day),
         _duplicates(readings),
         *ranges(readings),

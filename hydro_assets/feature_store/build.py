@@ -65,7 +65,14 @@ def build_sensor_features(
     gold_version = lakehouse.version(GOLD)
     assert gold_version is not None
     frame = sensor_features_frame(lakehouse, spec, start_day, end_day)
-    note = {"gold_version": gold_version.version, "gold_table_id": gold_version.table_id, **(facts or {})}
+    # The commit says from what its days were built: the watcher of Gold compares it with what they need.
+    note = {
+        "gold_version": gold_version.version,
+        "gold_table_id": gold_version.table_id,
+        "start_day": start_day,
+        "end_day": end_day,
+        **(facts or {}),
+    }
     require_readings(lakehouse, start_day, end_day)
     receipt = lakehouse.replace_days(spec.table, frame, start_day, end_day, note)
     return FeatureBuild(spec.table, receipt, gold_version, spec.notes)
