@@ -1,4 +1,4 @@
-"""An emulated Databricks workspace: minilake's REST API on loopback, and a second virtual environment as the cluster."""
+"""An emulated Databricks workspace: minilake's API on loopback, and a second virtual environment as the cluster."""
 
 from __future__ import annotations
 
@@ -110,9 +110,15 @@ def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         secrets.write_text("{}")
         # Nothing of this process's environment: what a step needs must have been shipped.
         clean = {
-            "PATH": f"{EMULATED_CLUSTER}:{os.environ['PATH']}", "HOME": str(root), "MINILAKE_DATA_DIR": str(root / "data"),
-            "MINILAKE_JOB_EXECUTOR": "subprocess", "MINILAKE_NOTEBOOK": "0", "EMUL_PYTHON": str(python),
-            "EMUL_SPARK": str(int(spark)), "EMUL_SECRETS": str(secrets), **environment,
+            "PATH": f"{EMULATED_CLUSTER}:{os.environ['PATH']}",
+            "HOME": str(root),
+            "MINILAKE_DATA_DIR": str(root / "data"),
+            "MINILAKE_JOB_EXECUTOR": "subprocess",
+            "MINILAKE_NOTEBOOK": "0",
+            "EMUL_PYTHON": str(python),
+            "EMUL_SPARK": str(int(spark)),
+            "EMUL_SECRETS": str(secrets),
+            **environment,
         }
         log = (root / "minilake.log").open("wb")
         process = subprocess.Popen(
@@ -152,12 +158,14 @@ class Finished:
 
     def outcomes(self, step: str) -> list[str]:
         """Events that begin, end or repeat a step, as the event log has them."""
-        kinds = ("STEP_START", "STEP_SUCCESS", "STEP_FAILURE", "STEP_UP_FOR_RETRY", "STEP_RESTARTED")
-        return [e.event_type_value for e in self.result.all_events if e.step_key == step and e.event_type_value in kinds]
+        kinds = {"STEP_START", "STEP_SUCCESS", "STEP_FAILURE", "STEP_UP_FOR_RETRY", "STEP_RESTARTED"}
+        events = [event for event in self.result.all_events if event.step_key == step]
+        return [event.event_type_value for event in events if event.event_type_value in kinds]
 
     def error(self, step: str) -> str:
         failure = self.result.failure_data_for_node(step)
-        assert failure is not None and failure.error is not None
+        assert failure is not None
+        assert failure.error is not None
         return failure.error.to_string()
 
     def metadata(self, step: str) -> dict[str, Any]:
@@ -169,27 +177,29 @@ class Finished:
         return "\n".join(map(repr, self.instance.all_logs(self.result.run_id)))
 
 
+@pytest.fixture(scope="session")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> dg.DagsterInstance:
+    """One instance for all runs: making its databases takes longer than many a step."""
+    folder = str(tmp_path_factory.mktemp("dagster"))
+    return dg.DagsterInstance.local_temp(folder, overrides={"telemetry": {"enabled": False}})
+
+
 @pytest.fixture
-def run(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
+def run(workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
     """Runs toy assets or a toy job, launched on the emulated workspace unless told otherwise."""
     monkeypatch.setenv("DATABRICKS_HOST", workspace.host)
     monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-the-host")
 
     def execute(*assets: str, launch: bool = True, partition: str | None = None, job: str = "__ASSET_JOB",
-                multiprocess: bool = False, before: Callable[[dg.DagsterInstance], None] | None = None) -> Finished:
+                multiprocess: bool = False) -> Finished:
         monkeypatch.setenv("TOY_LAUNCH", str(int(launch)))
         monkeypatch.setenv("TOY_MULTIPROCESS", str(int(multiprocess)))
         sys.modules.pop(TOYS, None)  # it reads the environment when it is imported
         repository = ReconstructableRepository(ModuleCodePointer(TOYS, "defs", working_directory=str(REPOSITORY)))
-        folder = tmp_path / f"dagster_{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        instance = dg.DagsterInstance.local_temp(str(folder))
-        if before:
-            before(instance)
         with dg.execute_job(
             ReconstructableJob(repository, job), instance,
             tags={"dagster/partition": partition} if partition else None,
-            asset_selection=[dg.AssetKey(name) for name in assets] or None,
+            asset_selection=[dg.AssetKey(name) for name in assets] or None, raise_on_error=False,
         ) as result:
             return Finished(result, instance)
 

@@ -19,10 +19,11 @@ ONE_RETRY = dg.RetryPolicy(max_retries=1, delay=1)
 @dg.asset(code_version="1", partitions_def=DAYS, **LAUNCHED)
 def readings(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
     print(f"reading {context.partition_key} on {os.environ.get('DATABRICKS_RUNTIME_VERSION', 'the host')}")
-    return dg.MaterializeResult(metadata={"day": context.partition_key}, data_version=dg.DataVersion(context.partition_key))
+    day = context.partition_key
+    return dg.MaterializeResult(metadata={"day": day}, data_version=dg.DataVersion(day))
 
 
-@dg.asset(deps=[readings], partitions_def=DAYS, **LAUNCHED)
+@dg.asset(code_version="1", deps=[readings], partitions_def=DAYS, **LAUNCHED)
 def features(context: dg.AssetExecutionContext) -> None:
     context.add_output_metadata({"on_cluster": "HYDRO_IN_LAUNCHED_STEP" in os.environ})
 
@@ -97,10 +98,6 @@ def needs_variable(context: dg.AssetExecutionContext) -> None:
     context.add_output_metadata({"farm": os.environ["TOY_FARM"]})
 
 
-@dg.asset(op_tags={"hydro/compute": "gpu"}, **LAUNCHED)
-def wants_gpu(context: dg.AssetExecutionContext) -> None: ...
-
-
 class BrokenOnCluster(dg.ConfigurableResource):
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         if "HYDRO_IN_LAUNCHED_STEP" in os.environ:
@@ -140,13 +137,12 @@ def fan_out():
 def _launcher() -> StepLauncherResource:
     """Configured by the test through the environment of the host; on the cluster it yields nothing in any case."""
     secret = os.environ.get("TOY_SECRET")
-    gpu = os.environ.get("TOY_GPU_POOL")
     return StepLauncherResource(
         target="databricks" if os.environ.get("TOY_LAUNCH") == "1" else "local",
         packages=["hydro_assets", "hydro_assets_tests"],
-        cpu=Compute(dependencies=[f"dagster=={dg.__version__}"], timeout_seconds=int(os.environ.get("TOY_TIMEOUT", "120"))),
-        gpu=Compute(new_cluster={"instance_pool_id": gpu, "spark_version": "15.4.x-gpu-ml-scala2.12", "num_workers": 0},
-                    dependencies=[]) if gpu else None,
+        cpu=Compute(
+            dependencies=[f"dagster=={dg.__version__}"], timeout_seconds=int(os.environ.get("TOY_TIMEOUT", "120"))
+        ),
         env={name: os.environ[name] for name in ("TOY_RELEASE",) if name in os.environ},
         env_names=os.environ.get("TOY_ENV_NAMES", "").split(),
         secrets=[Secret(name="TOY_TOKEN", scope="hydro", key=secret)] if secret else [],
@@ -158,8 +154,8 @@ def _launcher() -> StepLauncherResource:
 
 defs = dg.Definitions(
     assets=[
-        readings, features, by_farm, user_error, error_once, cluster_lost_once, cluster_lost, dies_after_success, never_ends,
-        long_log, tells_secret, tells_secret_and_fails, needs_variable, wants_gpu, resource_fails, _side(1), _side(2),
+        readings, features, by_farm, user_error, error_once, cluster_lost_once, cluster_lost, dies_after_success,
+        never_ends, long_log, tells_secret, tells_secret_and_fails, needs_variable, resource_fails, _side(1), _side(2),
     ],
     jobs=[fan_out],
     resources={"step_launcher": _launcher(), "broken": BrokenOnCluster()},

@@ -77,7 +77,8 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
     """Runs each step as one Databricks run, staged through a Unity Catalog volume."""
 
     def __init__(self, config: StepLauncherResource) -> None:
-        super().__init__(**_common_arguments(config), run_config={}, permissions={}, staging_prefix=config.volume)
+        super().__init__(
+            **_common_arguments(config), env_variables={}, run_config={}, permissions={}, staging_prefix=config.volume)
         self._config = config
 
     @property
@@ -113,8 +114,8 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
     def _submit(self, step_context: StepExecutionContext, stage: Stage) -> _Launched:
         config = self._config
         require_secrets(config, self._workspace)
-        launch = launch_payload(
-            config, step_context, {**self.get_dagster_env_variables(), **self.env_variables})
+        environment = {**self.get_dagster_env_variables(), **config.step_environment()}
+        launch = launch_payload(config, step_context, environment)
         code, code_sha256 = code_archive(Path(config.source_root), config.packages)
         stage.create()
         parameter = {
@@ -234,11 +235,12 @@ def volume_launcher(config: StepLauncherResource) -> VolumeStepLauncher:
 
 def dbfs_launcher(config: StepLauncherResource) -> DatabricksPySparkStepLauncher:
     """dagster-databricks' own launcher, for workspaces with DBFS; it always uses the `cpu` compute."""
-    arguments = _common_arguments(config)
-    arguments["env_variables"] |= {IN_LAUNCHED_STEP: "1"}
     with _superseded_on_purpose():
         return DatabricksPySparkStepLauncher(
-            **arguments, run_config=dagster_run_config(config.cpu), permissions=dagster_permissions(config),
+            **_common_arguments(config),
+            env_variables={**config.step_environment(), IN_LAUNCHED_STEP: "1"},
+            run_config=dagster_run_config(config.cpu),
+            permissions=dagster_permissions(config),
             staging_prefix="/dagster_staging",
         )
 
@@ -255,7 +257,6 @@ def _common_arguments(config: StepLauncherResource) -> dict[str, Any]:
         "databricks_token": config.token or None,
         "oauth_credentials": oauth if any(oauth.values()) else None,
         "azure_credentials": azure if any(azure.values()) else None,
-        "env_variables": config.step_environment(),
         "secrets_to_env_variables": [secret.model_dump() for secret in config.secrets],
         "local_dagster_job_package_path": config.source_root,
         "poll_interval_sec": config.poll_seconds,

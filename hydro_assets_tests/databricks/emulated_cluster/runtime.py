@@ -1,4 +1,4 @@
-"""What a Databricks cluster gives a Python task, emulated: /Volumes as files, dbutils, and (when asked) a Spark session."""
+"""What a Databricks cluster gives a Python task, emulated: /Volumes as files, dbutils, and a Spark session if asked."""
 
 import builtins
 import io
