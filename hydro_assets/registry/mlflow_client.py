@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -85,10 +85,29 @@ def tracking_errors(settings: Settings, doing: str) -> Iterator[None]:
     except MlflowException as exc:
         where = "the local MLflow store" if settings.mlflow_tracking_uri is None else "the MLflow server"
         raise TrackingError(
-            f"{doing} failed at {where}: {str(exc).splitlines()[0]}",
+            f"{doing} failed at {where}: {one_line(exc)}",
             "Check that MLflow answers and may be written (HYDRO_MLFLOW_TRACKING_URI, HYDRO_MLFLOW_REGISTRY_URI), "
             "then run the step again; what was registered before is untouched",
         ) from exc
+
+
+def one_line(error: Exception) -> str:
+    """The message of an error without line breaks, and not longer than a screen."""
+    return " ".join(str(error).split())[:500]
+
+
+def at_once(call: Callable[[], None]) -> None:
+    """Call MLflow, and once more if it refuses; `call` must do the same whether done once or twice.
+
+    MLflow looks whether a row exists and then inserts it. Of two trainings at once, one meets the UNIQUE constraint,
+    and finds the other's row when it looks again.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        call()
+    except MlflowException:
+        call()
 
 
 def run_url(settings: Settings, experiment: str, run_id: str) -> str | None:

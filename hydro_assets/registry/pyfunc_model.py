@@ -76,13 +76,14 @@ def input_columns(info: PackageInfo) -> list[str]:
 def save_pyfunc(package: ForecastPackage, example: pl.DataFrame, folder: Path) -> None:
     """Write the artifact of `package` into the new folder `folder`.
 
-    `example` holds feature rows; the last `history_steps` + `EXAMPLE_ROWS` of its first system become the input
+    `example` holds feature rows; the last of its first system, one history and `EXAMPLE_ROWS`, become the input
     example.
     """
     import mlflow.pyfunc
 
     info = package.info
-    rows = example.filter(pl.col("system_id") == example["system_id"][0]).tail(info.history_steps + EXAMPLE_ROWS)
+    first = example.filter(pl.col("system_id") == example["system_id"][0])
+    rows = first.tail(info.lookback // info.step + EXAMPLE_ROWS)
     given = as_input(rows.select(input_columns(info)))
     with tempfile.TemporaryDirectory() as scratch:
         data, code = Path(scratch) / Path(PACKAGE_FOLDER).name, Path(scratch) / "hydro_assets"

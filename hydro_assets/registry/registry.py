@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from hydro_assets.registry.mlflow_client import (
+    at_once,
     experiment_name,
     registered_name,
     run_url,
@@ -97,7 +98,7 @@ def register(run: TrainingRun, result: TrainingResult, digest: str) -> Registere
             DIGEST: digest,
         }
         made = client.create_model_version(name, source, run.run_id, tags=tags, description=_describe(result))
-        client.set_registered_model_alias(name, CHALLENGER, made.version)
+        at_once(lambda: client.set_registered_model_alias(name, CHALLENGER, made.version))
     version = str(made.version)
     return RegisteredVersion(
         name, version, run.run_id, experiment_name(settings, kind), source,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from hydro_assets.registry.mlflow_client import registered_name
+from hydro_assets.registry.mlflow_client import at_once, registered_name
 from hydro_assets.registry.model_card import model_card
 from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, mlflow_type, package_digest, save_pyfunc
 from hydro_assets.registry.tracking import Provenance, TrainingRun
@@ -51,7 +51,7 @@ def log_training(run: TrainingRun, result: TrainingResult, features: pl.DataFram
     for start in range(0, len(metrics), _METRICS_PER_REQUEST):
         client.log_batch(run.run_id, metrics=metrics[start : start + _METRICS_PER_REQUEST])
     if (dataset := dataset_of(run.provenance, features)) is not None:
-        client.log_inputs(run.run_id, [dataset])
+        at_once(lambda: client.log_inputs(run.run_id, [dataset]))
     with tempfile.TemporaryDirectory() as scratch:
         model = Path(scratch) / MODEL_FOLDER
         save_pyfunc(result.package, features, model)

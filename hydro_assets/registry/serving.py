@@ -13,6 +13,7 @@ from hydro_assets.registry.mlflow_client import (
     client_of,
     is_unity_catalog,
     mlflow_client,
+    one_line,
     registered_name,
     registry_uri,
     tracking_errors,
@@ -40,7 +41,7 @@ def serving_version(settings: Settings, kind: str) -> str | None:
         if chosen is None:
             chosen, why = aliases(client, name).get(CHAMPION), "the champion"
         if chosen is None:
-            return next((v.version for v in versions(client, name) if is_whole(client, v)), None)
+            return next((str(v.version) for v in versions(client, name) if is_whole(client, v)), None)
         found = find_version(client, name, chosen)
     if found is None or not is_whole(client, found):
         state = "does not exist" if found is None else "was not registered whole"
@@ -108,7 +109,7 @@ def _download(tracking: str, registry: str, name: str, version: str, digest: str
             )
         except (MlflowException, OSError) as exc:
             raise ModelUnavailableError(
-                f"The files of version {version} of {name} cannot be read ({exc})", _REMEDY
+                f"The files of version {version} of {name} cannot be read ({one_line(exc)})", _REMEDY
             ) from exc
         if package_digest(folder) != digest:
             raise ModelUnavailableError(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import pytest
 
+from hydro_assets.registry.mlflow_client import mlflow_client
+from hydro_assets.registry.registry import log_and_register
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings, load_settings
 
@@ -47,13 +51,47 @@ def quick_settings(**overrides: Any) -> Settings:
     return load_settings(**(QUICK | overrides))
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without content; making its tables takes seconds, copying it does not."""
+    settings = quick_settings(home=tmp_path_factory.mktemp("empty_store"))
+    mlflow_client(settings).search_experiments()
+    return settings.root / "mlflow" / "mlflow.db"
+
+
 @pytest.fixture
-def quick(tmp_path: Any) -> Callable[..., Settings]:
-    """Settings of quick trainings in a temporary home."""
+def quick(tmp_path: Path, empty_store: Path) -> Callable[..., Settings]:
+    """Settings of quick trainings in a temporary home with an empty MLflow store."""
+    store = tmp_path / "hydro" / "mlflow"
+    store.mkdir(parents=True)
+    shutil.copy(empty_store, store)
     return lambda **overrides: quick_settings(**({"home": tmp_path / "hydro"} | overrides))
 
 
+@pytest.fixture(scope="session")
+def stocked_store(
+    tmp_path_factory: pytest.TempPathFactory, empty_store: Path, trained: Callable[[str], TrainingResult],
+    provenance: Provenance, features: pl.DataFrame,
+) -> Path:
+    """An MLflow database in which gru has two versions and lightgbm three, the newest one challenger each."""
+    settings = quick_settings(home=tmp_path_factory.mktemp("stocked_store"))
+    store = settings.root / "mlflow"
+    store.mkdir()
+    shutil.copy(empty_store, store)
+    for kind in ("gru", "gru", "lightgbm", "lightgbm", "lightgbm"):
+        log_and_register(trained(kind), settings, provenance, features)
+    return store / "mlflow.db"
+
+
 @pytest.fixture
+def farm(quick: Callable[..., Settings], stocked_store: Path) -> Settings:
+    """Settings of a farm with its own copy of the stocked database; the artifacts are shared: damage none of them."""
+    settings = quick()
+    shutil.copy(stocked_store, settings.root / "mlflow")
+    return settings
+
+
+@pytest.fixture(scope="session")
 def provenance() -> Provenance:
     return Provenance(
         trained_at=datetime(2024, 3, 2, 6, tzinfo=UTC), dagster_run_id="run-1", asset="hydroponics_lstm_forecast",

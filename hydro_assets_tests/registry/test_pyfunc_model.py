@@ -1,0 +1,123 @@
+"""The registered artifact stands on its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import polars as pl
+import pytest
+from mlflow.models import Model
+from polars.testing import assert_frame_equal
+
+from hydro_assets.registry.pyfunc_model import as_input, from_pandas, package_digest, save_pyfunc
+from hydro_assets.training.train import TrainingResult
+
+Trained = Callable[[str], TrainingResult]
+
+# Everything that loading must not need, and every way to unpickle.
+CLEAN_PROCESS = textwrap.dedent("""
+    import sys
+
+    class Blocked:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] in {"dagster", "dagster_mlflow", "pyspark", "pysail", "delta"}:
+                raise ImportError(f"{name} is not there")
+
+    sys.meta_path.insert(0, Blocked())
+    import cloudpickle, pickle
+    import mlflow.pyfunc, pandas as pd, torch
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("something was unpickled")
+
+    pickle.load = pickle.loads = cloudpickle.load = cloudpickle.loads = refuse
+    torch.cuda.is_available = lambda: False
+    torch.set_num_threads(1)
+    model = mlflow.pyfunc.load_model(sys.argv[1])
+    model.predict(pd.read_parquet(sys.argv[2])).to_parquet(sys.argv[3])
+    import hydro_assets
+    print(hydro_assets.__file__)
+""")
+
+
+@pytest.fixture
+def artifact(tmp_path: Path, trained: Trained, features: pl.DataFrame) -> Callable[[str], Path]:
+    def save(kind: str) -> Path:
+        save_pyfunc(trained(kind).package, features, tmp_path / kind)
+        return tmp_path / kind
+
+    return save
+
+
+@pytest.mark.parametrize("kind", ["gru", "lightgbm"])
+def test_artifact__predicts_the_same_in_a_clean_process(
+    kind: str, artifact: Callable[[str], Path], trained: Trained, features: pl.DataFrame, tmp_path: Path
+) -> None:
+    model = artifact(kind)
+    given, taken = tmp_path / "rows.parquet", tmp_path / "forecasts.parquet"
+    as_input(features).to_parquet(given)
+    done = subprocess.run(
+        [sys.executable, "-c", CLEAN_PROCESS, str(model), str(given), str(taken)], capture_output=True, text=True,
+        cwd=tmp_path, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().startswith(str(model / "code")), "the code comes from the artifact"
+    wanted = trained(kind).package.predict(features).with_columns(pl.col("timestamp").dt.replace_time_zone(None))
+    assert_frame_equal(pl.read_parquet(taken).cast(wanted.schema), wanted)  # type: ignore[arg-type]
+
+
+def test_artifact__says_what_it_takes_and_gives(artifact: Callable[[str], Path], trained: Trained) -> None:
+    folder = artifact("gru")
+    model = Model.load(str(folder))
+    assert model.signature is not None
+    columns = {column.name: column for column in model.signature.inputs}
+    assert [name for name, column in columns.items() if column.required] == ["system_id", "timestamp", "ph_level"]
+    assert set(trained("gru").package.info.features) <= set(columns)
+    assert [column.name for column in model.signature.outputs][:5] == [
+        "system_id", "timestamp", "horizon", "prediction", "baseline",
+    ]
+    assert model.load_input_example(str(folder))["ph_level"].notna().all()
+
+
+def test_requirements__are_what_loading_needs(artifact: Callable[[str], Path]) -> None:
+    names = {line.partition("==")[0] for line in (artifact("gru") / "requirements.txt").read_text().split()}
+    assert {"torch", "polars", "mlflow"} <= names
+    assert not {name for name in names if name.startswith(("dagster", "pyspark", "pysail", "lightgbm"))}
+
+
+def test_artifact__holds_no_pickle(artifact: Callable[[str], Path]) -> None:
+    for kind in ("gru", "lightgbm"):
+        assert not [p for p in artifact(kind).rglob("*") if p.suffix in {".pkl", ".pickle", ".joblib", ".cloudpickle"}]
+
+
+def test_input__survives_the_way_through_pandas(features: pl.DataFrame) -> None:
+    back = from_pandas(as_input(features))
+    assert back["timestamp"].equals(features["timestamp"])
+    assert back["ph_level_lag_5min"].null_count() == 5
+    assert back["is_ph_reducer_on"].to_list()[:4] == [0.0, 0.0, 0.0, None]
+
+
+def test_input__in_any_order_gives_sorted_rows() -> None:
+    frame = pd.DataFrame({
+        "system_id": ["b", "a", "a"],
+        "timestamp": pd.to_datetime(["2024-01-01 00:00", "2024-01-01 00:01", "2024-01-01 00:00"]),
+    })
+    assert from_pandas(frame)["system_id"].to_list() == ["a", "a", "b"]
+
+
+def test_digest__sees_every_byte_and_every_name(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"12")
+    digests = [package_digest(tmp_path)]
+    (tmp_path / "a").write_bytes(b"13")
+    digests.append(package_digest(tmp_path))
+    (tmp_path / "a").rename(tmp_path / "b")
+    digests.append(package_digest(tmp_path))
+    (tmp_path / "c").write_bytes(b"")
+    digests.append(package_digest(tmp_path))
+    assert len(set(digests)) == 4

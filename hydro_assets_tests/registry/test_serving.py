@@ -1,0 +1,107 @@
+"""Which version serves, and what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from hydro_assets.errors import ModelUnavailableError
+from hydro_assets.registry.mlflow_client import experiment_id, mlflow_client
+from hydro_assets.registry.registry import log_and_register
+from hydro_assets.registry.serving import load_package, serving_version
+from hydro_assets.registry.tracking import Provenance
+from hydro_assets.settings import Settings
+from hydro_assets.training.train import TrainingResult
+
+MakeSettings = Callable[..., Settings]
+Trained = Callable[[str], TrainingResult]
+
+
+def test_no_model__serves_nothing(quick: MakeSettings) -> None:
+    assert serving_version(quick(), "lstm") is None
+
+
+def test_without_a_champion__the_latest_serves(farm: Settings) -> None:
+    assert serving_version(farm, "gru") == "2"
+
+
+def test_champion__serves_before_the_latest(farm: Settings) -> None:
+    mlflow_client(farm).set_registered_model_alias("hydroponics_gru_forecast", "champion", "1")
+    assert serving_version(farm, "gru") == "1"
+
+
+def test_pinned_version__serves_before_the_champion(farm: Settings, quick: MakeSettings) -> None:
+    mlflow_client(farm).set_registered_model_alias("hydroponics_gru_forecast", "champion", "1")
+    assert serving_version(quick(model_version="2"), "gru") == "2"
+
+
+def test_pinned_version__that_does_not_exist__is_refused(farm: Settings, quick: MakeSettings) -> None:
+    with pytest.raises(ModelUnavailableError, match="Version 9 of .*, the pinned version, does not exist"):
+        serving_version(quick(model_version="9"), "gru")
+
+
+def test_half_registered_latest__is_passed_over(farm: Settings) -> None:
+    client = mlflow_client(farm)
+    version = client.get_model_version("hydroponics_gru_forecast", "2")
+    running = client.create_run(experiment_id(client, farm, "gru")).info.run_id
+    client.create_model_version(version.name, version.source, running, tags=version.tags)
+    assert serving_version(farm, "gru") == "2"
+
+
+def test_half_registered_champion__is_refused(farm: Settings) -> None:
+    client = mlflow_client(farm)
+    by_hand = client.create_model_version("hydroponics_gru_forecast", "/somewhere", None)
+    client.set_registered_model_alias(by_hand.name, "champion", by_hand.version)
+    with pytest.raises(ModelUnavailableError, match="the champion, was not registered whole"):
+        serving_version(farm, "gru")
+
+
+def test_loaded_package__predicts_as_the_trained_one(farm: Settings, trained: Trained, features: pl.DataFrame) -> None:
+    loaded = load_package(farm, "gru", "2")
+    assert_frame_equal(loaded.predict(features), trained("gru").package.predict(features))
+    assert load_package(farm, "gru", "2") is loaded
+
+
+def test_missing_version__is_refused(farm: Settings) -> None:
+    with pytest.raises(ModelUnavailableError, match="hydroponics_gru_forecast has no version 7"):
+        load_package(farm, "gru", "7")
+
+
+@pytest.mark.parametrize("damage", ["deleted", "cut short", "one file lost", "other weights"])
+def test_damaged_version__is_refused_with_the_remedy(
+    farm: Settings, trained: Trained, provenance: Provenance, features: pl.DataFrame, damage: str
+) -> None:
+    made = log_and_register(trained("gru"), farm, provenance, features)
+    folder = Path(made.source_uri.removeprefix("file://")) / "data" / "package"
+    weights = folder / "weights.pt"
+    if damage == "deleted":
+        folder.rename(folder.with_name("elsewhere"))
+    elif damage == "cut short":
+        weights.write_bytes(weights.read_bytes()[:-10])
+    elif damage == "one file lost":
+        weights.unlink()
+    else:
+        content = bytearray(weights.read_bytes())
+        content[len(content) // 2] ^= 1
+        weights.write_bytes(content)
+    with pytest.raises(ModelUnavailableError, match="version 3 of hydroponics_gru_forecast .* Roll back"):
+        load_package(farm, "gru", made.version)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"feature_step": "5min"}, "it was trained on a 1min grid, the features have 5min"),
+        ({"target_col": "tds_level"}, "it forecasts ph_level, asked for is tds_level"),
+    ],
+    ids=["other grid", "other target"],
+)
+def test_version_for_something_else__is_refused(
+    farm: Settings, quick: MakeSettings, change: dict[str, str], problem: str
+) -> None:
+    with pytest.raises(ModelUnavailableError, match=problem):
+        load_package(quick(**change), "gru", "2")
