@@ -49,7 +49,10 @@ def test_inner_ring__imports_the_outer_ring_only_where_commands_start_it(path: P
 
 
 def test_definitions__load_nothing_heavy(tmp_path: Path) -> None:
-    code = "import json, sys; import hydro_assets.definitions; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    code = (
+        "import json, sys; import hydro_assets.definitions; "
+        "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    )
     out = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

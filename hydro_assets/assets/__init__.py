@@ -6,6 +6,7 @@ import dagster as dg
 
 from hydro_assets.assets.batch_predictions import batch_predictions_asset
 from hydro_assets.assets.gold import gold_assets
+from hydro_assets.assets.prediction_accuracy import monitoring_assets
 from hydro_assets.assets.registered_models import registered_model_assets
 from hydro_assets.assets.sensor_features import sensor_features_asset
 from hydro_assets.settings import Settings
@@ -18,4 +19,5 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         sensor_features_asset(settings),
         *registered_model_assets(settings),
         batch_predictions_asset(settings),
+        *monitoring_assets(settings),
     ]

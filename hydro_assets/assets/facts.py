@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from hydro_assets.columns import Column, Table
 from hydro_assets.lakehouse import WriteReceipt
@@ -75,6 +76,16 @@ def receipt_facts(receipt: WriteReceipt) -> dict[str, Any]:
         "delta_table_id": receipt.version.table_id,
         "rows_by_day": dg.MetadataValue.json(dict(receipt.rows_by_day)),
     }
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """A small frame to read in the UI."""
+
+    def cell(value: object) -> str:
+        return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * len(frame.columns)]
+    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in frame.iter_rows()])
 
 
 def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:

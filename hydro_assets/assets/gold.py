@@ -1,4 +1,4 @@
-"""Gold: tables that the farm's own pipeline fills. Here they are external assets, so lineage starts where data starts."""
+"""Gold: tables that the farm's own pipeline fills; external assets here, so lineage starts where data starts."""
 
 from __future__ import annotations
 

@@ -10,9 +10,10 @@ import dagster as dg
 from hydro_assets.assets.batch_predictions import BATCH_PREDICTIONS
 from hydro_assets.assets.gold import IOT_DATA
 from hydro_assets.assets.materialize import dagster_instance, materialize
+from hydro_assets.assets.prediction_accuracy import key_of
 from hydro_assets.assets.registered_models import model_key
 from hydro_assets.assets.sensor_features import SENSOR_FEATURES
-from hydro_assets.columns import MODELS
+from hydro_assets.columns import FEATURE_DRIFT, MODELS, PREDICTION_ACCURACY, SYSTEM_OUTLOOK
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
@@ -36,7 +37,8 @@ def run_pipeline(settings: Settings, report: Callable[[str], None]) -> None:
         report("2/3 models: lstm, gru, lightgbm")
         materialize(defs, instance, [model_key(settings, kind) for kind in MODELS], None, tags)
         report("3/3 predictions and what follows from them")
-        materialize(defs, instance, [BATCH_PREDICTIONS], span, tags)
+        follow = [key_of(table) for table in (PREDICTION_ACCURACY, FEATURE_DRIFT, SYSTEM_OUTLOOK)]
+        materialize(defs, instance, [BATCH_PREDICTIONS, *follow], span, tags)
 
 
 def feature_span(gold_days: list[date], settings: Settings) -> tuple[date, date]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from hydro_assets.assets.facts import image
+from hydro_assets.assets.facts import image, markdown_table
 from hydro_assets.assets.sensor_features import HEAVY, RETRY, SENSOR_FEATURES
 from hydro_assets.assets.training_config import TrainingConfig
 from hydro_assets.columns import MODELS
@@ -18,7 +18,7 @@ _KINDS = {"lstm": {"pytorch", "mlflow"}, "gru": {"pytorch", "mlflow"}, "lightgbm
 _TEXT = {
     "lstm": "LSTM forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
     "gru": "GRU forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
-    "lightgbm": "LightGBM forecaster of the target column and calibrated classifier of is_env_optimal, in one artifact.",
+    "lightgbm": "LightGBM forecaster of the target column and calibrated classifier of is_env_optimal, one artifact.",
 }
 
 
@@ -78,22 +78,14 @@ def model_facts(trained: "TrainedModel") -> dict[str, Any]:
         "promoted": trained.decision.promoted,
         "promotion": trained.decision.reason,
         "split": dg.MetadataValue.json(dict(info.split)),
-        "metrics": dg.MetadataValue.md(_markdown(result.metrics.filter(result.metrics["system_id"] == "all"))),
+        "metrics": dg.MetadataValue.md(markdown_table(result.metrics.filter(result.metrics["system_id"] == "all"))),
         "notes": list(info.notes),
         **{f"holdout_mae_{name}": float(value) for name, value in mae.items() if value is not None},
         **{f"plot_{name}": image(png, name) for name, png in result.plots.items()},
     }
     if result.classification is not None:
-        facts["classification"] = dg.MetadataValue.md(_markdown(result.classification))
+        facts["classification"] = dg.MetadataValue.md(markdown_table(result.classification))
     for name, url in (("mlflow_run", registered.run_url), ("registered_model", registered.version_url)):
         if url is not None:
             facts[name] = dg.MetadataValue.url(url)
     return facts
-
-
-def _markdown(frame: Any) -> str:
-    def cell(value: object) -> str:
-        return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * len(frame.columns)]
-    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in frame.iter_rows()])

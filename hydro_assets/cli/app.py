@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import sys
 from typing import Any
 
 import typer
+from rich.console import Console
 
 from hydro_assets.errors import HydroError
 from hydro_assets.settings import Settings, load_settings
@@ -20,12 +22,18 @@ app = typer.Typer(
 )
 
 # Each module registers its commands on `app` when it is imported.
-GROUPS = ("data", "pipeline", "models", "jobs", "backtest")
+GROUPS = ("data", "pipeline", "models", "verify")
 
 
 def settings_with(**options: Any) -> Settings:
     """Settings of the environment and file, with the options that were given on the command line."""
     return load_settings(**{name: value for name, value in options.items() if value is not None})
+
+
+def console() -> Console:
+    """Standard output for tables; wide enough for ours where it is not a terminal."""
+    found = Console()
+    return found if found.is_terminal else Console(width=120)
 
 
 def say(text: str) -> None:
@@ -35,6 +43,8 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Entry point of `hydro`: exit code 0, 1 for an error the user can mend, 2 for wrong usage."""
+    for library in ("mlflow", "alembic"):  # they announce each table and each check of an example
+        logging.getLogger(library).setLevel(logging.WARNING)
     for group in GROUPS:
         importlib.import_module(f"hydro_assets.cli.{group}")
     try:

@@ -69,5 +69,13 @@ def fill_demo_farm(settings: Settings, systems: int, days: int, today: date) -> 
         have = lakehouse.days("gold.iot_data")
         return f"Gold is there already: {have[0]} to {have[-1]}"
     end = datetime(today.year, today.month, today.day, tzinfo=UTC)
-    readings = simulate(systems, end - timedelta(days=days), end, settings.seed, faults=Faults())
+    readings = simulate(
+        systems,
+        end - timedelta(days=days),
+        end,
+        settings.seed,
+        faults=Faults(),
+        timezone=settings.timezone,
+        crop=settings.crop,
+    )
     return summary_of(add_readings(lakehouse, readings))

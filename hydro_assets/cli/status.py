@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
+from hydro_assets.cli.app import console
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
 from hydro_assets.tasks.status import ModelErrors, model_errors, table_counts
@@ -12,21 +12,21 @@ from hydro_assets.tasks.status import ModelErrors, model_errors, table_counts
 
 def print_status(settings: Settings) -> None:
     """Print counts of every table and the errors of every serving model on standard output."""
-    console = Console()
+    out = console()
     counts = Table(title="Tables", title_justify="left")
     for heading in ("table", "rows", "days", "Delta version"):
         counts.add_column(heading, no_wrap=True)
     for row in table_counts(Lakehouse(settings)):
         counts.add_row(row.name, f"{row.rows:,}", row.days, str(row.version))
-    console.print(counts)
+    out.print(counts)
     for errors in model_errors(settings):
-        console.print(_errors_table(errors))
-    console.print(f"[bold]Everything lies under[/bold] {settings.root}", soft_wrap=True)
-    console.print("[bold]Open the UI:[/bold] make dev  (or: hydro dev)")
+        out.print(_errors_table(errors))
+    out.print(f"[bold]Everything lies under[/bold] {settings.root}", soft_wrap=True)
+    out.print("[bold]Open the UI:[/bold] make dev  (or: hydro dev)")
 
 
 def _errors_table(errors: ModelErrors) -> Table:
-    title = f"MAE of {errors.target} [{errors.unit}], one forecast beside its baselines"
+    title = f"MAE of {errors.target} ({errors.unit}): each serving model beside the baselines"
     table = Table(
         "model",
         "version",

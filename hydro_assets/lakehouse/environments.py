@@ -33,8 +33,9 @@ def embedded_session(settings: Settings) -> SparkSession:
 
         server = SparkConnectServer(ip="127.0.0.1", port=0)
         server.start(background=True)
-        host, port = server.listening_address
-        session = SparkSession.builder.remote(f"sc://{host}:{port}").create()
+        address = server.listening_address
+        assert address is not None  # it listens since `start`
+        session = SparkSession.builder.remote(f"sc://{address[0]}:{address[1]}").create()
         _embedded.update(server=server, session=_utc(session))
     return _embedded["session"]
 

@@ -249,7 +249,7 @@ class Lakehouse:
             raise TableError(
                 f"Rows for {table.name} have unknown columns {', '.join(unknown)}", "Compare with columns.py"
             )
-        naive = [n for n, kind in frame.schema.items() if kind == pl.Datetime and kind.time_zone is None]
+        naive = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is None]
         typed = frame.with_columns(pl.col(naive).dt.replace_time_zone("UTC")).select(
             pl.col(c.name).cast(POLARS_TYPES[c.type], strict=True) for c in known
         )
@@ -282,8 +282,8 @@ def _same_type(have: str, want: str) -> bool:
 
 
 def _utc_timestamps(frame: pl.DataFrame) -> pl.DataFrame:
-    naive = [n for n, kind in frame.schema.items() if kind == pl.Datetime and kind.time_zone is None]
-    aware = [n for n, kind in frame.schema.items() if kind == pl.Datetime and kind.time_zone is not None]
+    naive = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is None]
+    aware = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is not None]
     return frame.with_columns(
         pl.col(naive).dt.replace_time_zone("UTC").dt.cast_time_unit("us"),
         pl.col(aware).dt.convert_time_zone("UTC").dt.cast_time_unit("us"),

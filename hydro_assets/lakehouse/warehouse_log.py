@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Protocol
 
-from hydro_assets.errors import TableError
-from hydro_assets.lakehouse.delta_log import DAY, TIME, Commit, LogReading, as_date, parsed_note
+from hydro_assets.errors import SettingsError, TableError
+from hydro_assets.lakehouse.delta_log import DAY, TIME, ChangeLog, Commit, LogReading, StorageLog, as_date, parsed_note
 from hydro_assets.lakehouse.tables import TableVersion
+from hydro_assets.settings import Settings
 
 # Operations of `DESCRIBE HISTORY` that rearrange files or settings but no rows.
 _NO_DATA = frozenset(
@@ -108,3 +109,17 @@ class DatabricksWarehouse:
             following = chunk.next_chunk_index
             chunk = None if following is None else api.get_statement_result_chunk_n(done.statement_id, following)
         return rows
+
+
+def change_log(settings: Settings) -> ChangeLog:
+    """The reader for where the farm's tables lie: their folders, or the SQL warehouse of a catalog."""
+    if settings.table_root is not None:
+        return StorageLog(settings.table_root, settings.catalog)
+    if settings.sql_warehouse_id is None:
+        raise SettingsError(
+            "Gold lies in Unity Catalog, and no SQL warehouse is named through which its history could be read",
+            "Set HYDRO_SQL_WAREHOUSE_ID (SQL warehouses > the warehouse > Overview > ID)",
+        )
+    from databricks.sdk import WorkspaceClient
+
+    return WarehouseLog(DatabricksWarehouse(WorkspaceClient(), settings.sql_warehouse_id), settings.catalog)

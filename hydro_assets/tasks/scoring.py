@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+
+import polars as pl
 
 from hydro_assets.columns import MODELS
+from hydro_assets.errors import TableError
 from hydro_assets.inference.members import ServingModels
 from hydro_assets.inference.plan import ScoredDays, score_days
 from hydro_assets.lakehouse import Lakehouse
@@ -26,3 +29,14 @@ def batch_inference(lakehouse: Lakehouse, start_day: date, end_day: date, scored
     """Replace the days `[start_day, end_day)` of `batch_predictions`. Nothing is written when a model is damaged."""
     settings = lakehouse.settings
     return score_days(lakehouse, settings, serving_models(settings), start_day, end_day, scored_at)
+
+
+def refresh_outlook(lakehouse: Lakehouse, as_of: datetime) -> pl.DataFrame:
+    """Bring `system_outlook` up to the newest day of `batch_predictions`."""
+    from hydro_assets.inference.outlook import PREDICTIONS, update_outlook
+
+    days = lakehouse.days(PREDICTIONS)
+    if not days:
+        raise TableError(f"{PREDICTIONS} holds no row", "Score a day first: materialise batch_predictions")
+    first = days[0] if not lakehouse.exists("predictions.system_outlook") else days[-1]
+    return update_outlook(lakehouse, lakehouse.settings, first, days[-1] + timedelta(days=1), as_of)

@@ -60,7 +60,8 @@ def train_model(
     version = lakehouse.version(FEATURES)
     features = lakehouse.read_polars(FEATURES).sort("system_id", "timestamp")
     assert version is not None  # read_polars has found the table
-    raise_if_bad(training_window_findings(features, settings))
+    remedy = "Mend these days in Gold and rebuild their features, or train on other data; nothing was trained"
+    raise_if_bad(training_window_findings(features, settings), remedy)
     gold = lakehouse.version("gold.iot_data")
     provenance = Provenance(
         trained_at=trained_at,

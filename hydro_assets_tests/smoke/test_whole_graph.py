@@ -1,0 +1,116 @@
+"""The whole graph on a small simulated farm: Gold to predictions, and again."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+
+import dagster as dg
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from hydro_assets.assets.batch_predictions import BATCH_PREDICTIONS
+from hydro_assets.assets.materialize import dagster_instance, materialize
+from hydro_assets.assets.sensor_features import SENSOR_FEATURES
+from hydro_assets.columns import MODELS
+from hydro_assets.definitions import build_definitions
+from hydro_assets.greenhouse.faults import Faults
+from hydro_assets.greenhouse.simulator import simulate
+from hydro_assets.registry.serving import load_package, serving_version
+from hydro_assets.tasks.gold import add_readings
+from hydro_assets_tests.smoke.conftest import Farm
+
+pytestmark = pytest.mark.smoke
+DAY = (date(2026, 3, 4), date(2026, 3, 5))
+KEYS = ["system_id", "timestamp", "horizon"]
+
+
+def predictions(farm: Farm) -> pl.DataFrame:
+    return farm.lakehouse.read_polars("predictions.batch_predictions").sort(KEYS)
+
+
+def test_every_feature_row__is_predicted_or_says_why_not(farm: Farm) -> None:
+    features = farm.lakehouse.read_polars("feature_store.sensor_features")
+    scored = predictions(farm)
+    assert scored.height == features.height
+    assert scored.select(KEYS).is_unique().all()
+    assert scored.filter(pl.col("prediction_quality") == "ok")["ensemble_avg"].null_count() == 0
+    assert scored.filter(pl.col("ensemble_avg").is_null())["prediction_quality"].is_in(["ok"]).sum() == 0
+    assert (scored["prediction_quality"] == "ok").mean() > 0.5
+
+
+def test_predictions__are_in_units_of_ph_and_for_the_next_step(farm: Farm) -> None:
+    ok = predictions(farm).filter(pl.col("prediction_quality") == "ok")
+    assert ok["ensemble_avg"].is_between(4, 9).all()
+    assert ((ok["prediction_for"] - ok["timestamp"]).dt.total_seconds() == 60).all()
+    mean = ok.select(pl.mean_horizontal(f"{m}_prediction" for m in MODELS)).to_series()
+    assert (ok["ensemble_avg"] - mean).abs().max() < 1e-9  # type: ignore[operator]
+
+
+def test_newest_row_of_each_system__is_predicted_for_a_time_that_has_not_come(farm: Farm) -> None:
+    newest = predictions(farm).group_by("system_id").agg(pl.all().sort_by("timestamp").last())
+    truth = (
+        farm.lakehouse.read_polars("feature_store.sensor_features").group_by("system_id").agg(pl.col("timestamp").max())
+    )
+    joined = newest.join(truth, on="system_id", suffix="_known")
+    assert (joined["prediction_for"] > joined["timestamp_known"]).all()
+
+
+def test_second_import__changes_nothing(farm: Farm) -> None:
+    before = farm.lakehouse.version("gold.iot_data")
+    start, end = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
+    again = add_readings(farm.lakehouse, simulate(2, start, end, seed=7, faults=Faults()))
+    assert (again.added, farm.lakehouse.version("gold.iot_data")) == (0, before)
+
+
+def test_day_scored_and_built_again__has_the_same_rows(farm: Farm) -> None:
+    features, scored = farm.lakehouse.read_polars("feature_store.sensor_features"), predictions(farm)
+    defs = build_definitions(farm.settings)
+    with dagster_instance(farm.settings) as instance:
+        materialize(defs, instance, [SENSOR_FEATURES], DAY)
+        materialize(defs, instance, [BATCH_PREDICTIONS], DAY)
+    order = ["system_id", "timestamp"]
+    again = farm.lakehouse.read_polars("feature_store.sensor_features").sort(order)
+    assert_frame_equal(again, features.sort(order), abs_tol=1e-9, rel_tol=1e-9)
+    assert_frame_equal(
+        predictions(farm).drop("inference_timestamp"), scored.drop("inference_timestamp"), abs_tol=1e-6, rel_tol=1e-6
+    )
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_registered_model__predicts_the_same_ph_in_a_fresh_process(farm: Farm, kind: str) -> None:
+    version = serving_version(farm.settings, kind)
+    assert version is not None
+    frame = farm.lakehouse.read_polars("feature_store.sensor_features", *DAY).sort("system_id", "timestamp").head(120)
+    here = load_package(farm.settings, kind, version).predict(frame)["prediction"].to_list()
+    path = farm.settings.root / f"frame_{kind}.parquet"
+    frame.write_parquet(path)
+    code = (
+        "import json, polars as pl\n"
+        "from hydro_assets.settings import load_settings\n"
+        "from hydro_assets.registry.serving import load_package\n"
+        f"package = load_package(load_settings(), {kind!r}, {version!r})\n"
+        f"print(json.dumps(package.predict(pl.read_parquet({str(path)!r}))['prediction'].to_list()))"
+    )
+    environment = {"HYDRO_HOME": str(farm.settings.root), "PATH": "/usr/bin:/bin", "HOME": str(farm.settings.root)}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    there = json.loads(out.stdout.splitlines()[-1])
+    assert here == pytest.approx(there, abs=1e-6, nan_ok=True)
+    assert all(4 < value < 9 for value in there if value is not None)
+
+
+def test_history__is_there_for_the_ui(farm: Farm) -> None:
+    with dagster_instance(farm.settings) as instance:
+        event = instance.get_latest_materialization_event(SENSOR_FEATURES)
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert {
+            "dagster/row_count",
+            "gold_version",
+            "dagster/column_lineage",
+        } <= event.asset_materialization.metadata.keys()
+        days = instance.get_materialized_partitions(dg.AssetKey(["gold", "iot_data"]))
+    assert days == {"2026-03-02", "2026-03-03", "2026-03-04"}
