@@ -1,1 +1,1 @@
-"""How one step becomes one Databricks run: code archive, staging, launcher (host) and entry (cluster)."""
+"""How one step becomes one Databricks run: payload, staging, launcher (host) and entry (cluster)."""
