@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from hydro_assets.assets.batch_predictions import BATCH_PREDICTIONS
 from hydro_assets.assets.gold import IOT_DATA
 from hydro_assets.assets.materialize import dagster_instance, materialize
+from hydro_assets.assets.partitions import first_day
 from hydro_assets.assets.prediction_accuracy import key_of
 from hydro_assets.assets.registered_models import model_key
 from hydro_assets.assets.sensor_features import SENSOR_FEATURES
 from hydro_assets.columns import FEATURE_DRIFT, MODELS, PREDICTION_ACCURACY, SYSTEM_OUTLOOK
-from hydro_assets.errors import TableError
+from hydro_assets.feature_store.build import feature_span
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
 
@@ -25,9 +26,9 @@ def run_pipeline(settings: Settings, report: Callable[[str], None]) -> None:
 
     lakehouse = Lakehouse(settings)
     days = lakehouse.days("gold.iot_data")
-    if not days:
-        raise TableError("Gold holds no reading", "Import readings first: hydro import --csv FILE, or hydro demo")
-    span = feature_span(days, settings)
+    first, end = feature_span(lakehouse)
+    # The partitions end today: a wall clock that runs ahead has no day there yet.
+    span = (max(first, first_day(settings)), min(end, datetime.now(UTC).date() + timedelta(days=1)))
     defs = build_definitions(settings)
     tags = {"hydro/trigger": "hydro_run"}
     with dagster_instance(settings) as instance:
@@ -39,12 +40,6 @@ def run_pipeline(settings: Settings, report: Callable[[str], None]) -> None:
         report("3/3 predictions and what follows from them")
         follow = [key_of(table) for table in (PREDICTION_ACCURACY, FEATURE_DRIFT, SYSTEM_OUTLOOK)]
         materialize(defs, instance, [BATCH_PREDICTIONS, *follow], span, tags)
-
-
-def feature_span(gold_days: list[date], settings: Settings) -> tuple[date, date]:
-    """UTC days `[first, end)` that Gold's wall-clock days touch."""
-    zone_margin = timedelta(days=0 if settings.timezone == "UTC" else 1)
-    return gold_days[0] - zone_margin, gold_days[-1] + timedelta(days=1) + zone_margin
 
 
 def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse, days: list[date]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from hydro_assets.columns import ACTUATOR_COLUMNS, SENSORS, Table
-from hydro_assets.errors import DataContractError
+from hydro_assets.errors import DataContractError, TableError
 from hydro_assets.feature_store.features import features_of_system
 from hydro_assets.feature_store.spec import FeatureSpec
 from hydro_assets.lakehouse import Lakehouse, TableVersion, WriteReceipt
@@ -76,6 +76,15 @@ def build_sensor_features(
     require_readings(lakehouse, start_day, end_day)
     receipt = lakehouse.replace_days(spec.table, frame, start_day, end_day, note)
     return FeatureBuild(spec.table, receipt, gold_version, spec.notes)
+
+
+def feature_span(lakehouse: Lakehouse) -> tuple[date, date]:
+    """UTC days `[first, end)` that the wall-clock days of Gold touch. Raises TableError when Gold is empty."""
+    days = lakehouse.days(GOLD)
+    if not days:
+        raise TableError("Gold holds no reading", "Import readings first: hydro import --csv FILE, or hydro demo")
+    margin = timedelta(days=0) if lakehouse.settings.timezone == "UTC" else ZONE_MARGIN
+    return days[0] - margin, days[-1] + timedelta(days=1) + margin
 
 
 def require_readings(lakehouse: Lakehouse, start_day: date, end_day: date) -> None:

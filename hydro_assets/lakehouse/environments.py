@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +83,22 @@ def ambient_session(settings: Settings) -> SparkSession:
             "Environment 'databricks' has no Spark session on this machine",
             "Let the step launcher run the step on Databricks, set SPARK_REMOTE, or use HYDRO_ENVIRONMENT=local",
         )
-    return _utc(SparkSession.builder.getOrCreate())
+    return _with_code(_utc(SparkSession.builder.getOrCreate()))
+
+
+def _with_code(session: SparkSession) -> SparkSession:
+    """Hand this package to Spark's workers, which import it when a grouped function runs.
+
+    `HYDRO_STEP_CODE` is the archive that a launched step or a job task was started from.
+    """
+    archive = os.environ.get("HYDRO_STEP_CODE")
+    if archive is not None:
+        from pyspark.errors import UnsupportedOperationException
+
+        # A Spark whose workers live in this process (Sail) takes no artifacts and needs none.
+        with suppress(UnsupportedOperationException):
+            session.addArtifacts(archive, pyfile=True)
+    return session
 
 
 def _utc(session: SparkSession) -> SparkSession:
