@@ -97,7 +97,7 @@ class Forecaster(ABC):
         `anchor` is [n, H], the combined simple forecast for the same rows; baselines do not read it.
         """
 
-    def optimal_probability(self, grid: SegmentGrid, rows: np.ndarray) -> np.ndarray:
+    def optimal_probability(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         """[n, H] probability that the environment is optimal at t + h; NaN where the forecaster has no classifier."""
         return np.full((rows.size, len(self.task.horizons)), np.nan)
 

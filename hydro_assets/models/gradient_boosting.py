@@ -13,6 +13,7 @@ from hydro_assets.errors import ModelUnavailableError, TrainingError
 from hydro_assets.models.calibration import PlattScaling
 from hydro_assets.models.change_scale import ChangeScale
 from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
+from hydro_assets.models.course import course, course_names
 from hydro_assets.models.origin import input_columns, row_features
 from hydro_assets.models.windows import SegmentGrid
 from hydro_assets.settings import LightGBMConfig
@@ -27,7 +28,9 @@ class LightGBMForecaster(Forecaster):
 
     def __init__(self, task: Task, config: LightGBMConfig, seed: int) -> None:
         self.task, self.config, self.seed = task, config, seed
+        self.columns: list[str] = []
         self.names: list[str] = []
+        self.varying: list[int] = []
         self.output: ChangeScale | None = None
         self.regressors: list[lgb.Booster] = []
         self.classifiers: list[lgb.Booster | None] = []
@@ -35,17 +38,18 @@ class LightGBMForecaster(Forecaster):
 
     def fit(self, samples: Samples, report: Report) -> FitNotes:
         grid, fit_notes = samples.grid, FitNotes()
-        candidates = input_columns(grid.frame)
-        features = row_features(grid, candidates, samples.train)
+        self.columns = input_columns(grid.frame)
+        features = self._features(grid, samples.train, samples.anchor[samples.train])
+        candidates = [*self.columns, *course_names(grid, self.task)]
         varying = [j for j in range(len(candidates)) if np.nanmax(features[:, j], initial=-np.inf)
                    > np.nanmin(features[:, j], initial=np.inf)]
-        self.names = [candidates[j] for j in varying]
+        self.names, self.varying = [candidates[j] for j in varying], varying
         dropped = len(candidates) - len(varying)
         if dropped:
             fit_notes.notes.append(f"{dropped} of {len(candidates)} features are constant or empty in training and "
                                    "are not used")
         train = features[:, varying]
-        validation = row_features(grid, self.names, samples.validation)
+        validation = self._features(grid, samples.validation, samples.anchor[samples.validation])[:, varying]
         if self.config.task_type != "classification":
             self._fit_regression(samples, train, validation, fit_notes, report)
         if self.config.task_type != "regression":
@@ -100,7 +104,7 @@ class LightGBMForecaster(Forecaster):
             "bagging_freq": 1, "seed": self.seed, "deterministic": True, "force_row_wise": True, "verbosity": -1,
         }
         known = [~np.isnan(y) for _, y in (train, validation)]
-        data = lgb.Dataset(train[0][known[0]], train[1][known[0]], feature_name=self.names)
+        data = lgb.Dataset(train[0][known[0]], train[1][known[0]])
         callbacks, curve = [], {}
         valid_sets = []
         if known[1].any():
@@ -114,17 +118,22 @@ class LightGBMForecaster(Forecaster):
     def predict(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         if not self.regressors or self.output is None or rows.size == 0:
             return np.full((rows.size, len(self.task.horizons)), np.nan)
-        features = row_features(grid, self.names, rows)
+        features = self._features(grid, rows, anchor)[:, self.varying]
         scaled = np.stack([np.asarray(b.predict(features)) for b in self.regressors], axis=1)  # [n, H]
         value = self.output.unscaled(scaled, grid.systems[rows])
         return anchor + value if self.config.predict_change else value
 
-    def optimal_probability(self, grid: SegmentGrid, rows: np.ndarray) -> np.ndarray:
+    def _features(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
+        """[n, F] float32 row features and course of the target."""
+        return np.concatenate([row_features(grid, self.columns, rows),
+                               course(grid, self.task, rows, anchor).astype(np.float32)], axis=1)
+
+    def optimal_probability(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         """[n, H] calibrated probability that the environment is optimal at t + h; NaN without a classifier."""
         result = np.full((rows.size, len(self.task.horizons)), np.nan)
         if not self.calibrations or rows.size == 0:
             return result
-        features = row_features(grid, self.names, rows)
+        features = self._features(grid, rows, anchor)[:, self.varying]
         for j, (booster, calibration) in enumerate(zip(self.classifiers, self.calibrations, strict=True)):
             raw = np.zeros(rows.size) if booster is None else np.asarray(booster.predict(features, raw_score=True))
             result[:, j] = calibration.probability(raw)
@@ -146,7 +155,8 @@ class LightGBMForecaster(Forecaster):
             if booster is not None:
                 (folder / name).write_text(booster.model_to_string(num_iteration=booster.best_iteration))
         return {
-            "config": self.config.model_dump(), "seed": self.seed, "names": self.names,
+            "config": self.config.model_dump(), "seed": self.seed, "columns": self.columns,
+            "names": self.names, "varying": self.varying,
             "output": None if self.output is None else self.output.to_json(),
             "regressors": len(self.regressors), "classifiers": [b is not None for b in self.classifiers],
             "calibrations": [c.to_json() for c in self.calibrations],
@@ -155,7 +165,7 @@ class LightGBMForecaster(Forecaster):
     @classmethod
     def load(cls, task: Task, folder: Path, state: dict[str, Any]) -> Self:
         self = cls(task, LightGBMConfig(**state["config"]), state["seed"])
-        self.names = state["names"]
+        self.columns, self.names, self.varying = state["columns"], state["names"], state["varying"]
         self.output = None if state["output"] is None else ChangeScale.from_json(state["output"])
         self.regressors = [_read(folder / f"model_h{h}.lgb") for h in task.horizons[: state["regressors"]]]
         self.classifiers = [_read(folder / f"model_optimal_h{h}.lgb") if learned else None
@@ -164,7 +174,7 @@ class LightGBMForecaster(Forecaster):
         return self
 
     def describe_inputs(self) -> Sequence[str]:
-        return self.names
+        return [name for name in self.columns if name in self.names]
 
 
 def _read(path: Path) -> lgb.Booster:

@@ -10,7 +10,7 @@ import numpy as np
 
 from hydro_assets.models.change_scale import ChangeScale
 from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
-from hydro_assets.models.origin import target_features
+from hydro_assets.models.origin import target_feature_names, target_features
 from hydro_assets.models.windows import SegmentGrid, by_chunks
 
 _CLIP_SHARE = 0.05  # features end at these quantiles of training: a jump must not be extrapolated
@@ -25,13 +25,14 @@ class LocalLinear(Forecaster):
     re-weighted least squares (Schlossmacher 1973) with a ridge; per-system scale, one set of weights for all systems.
 
     Args:
+        robust: read median slopes, which a jump does not move, instead of least-squares slopes.
         recent_share: fit on this newest share of the training rows only.
     """
 
     kind = "local_linear"
 
-    def __init__(self, task: Task, recent_share: float = 1.0) -> None:
-        self.task, self.recent_share = task, recent_share
+    def __init__(self, task: Task, robust: bool, recent_share: float = 1.0) -> None:
+        self.task, self.robust, self.recent_share = task, robust, recent_share
 
     def fit(self, samples: Samples, report: Report) -> FitNotes:
         rows = samples.train[np.argsort(samples.grid.times[samples.train], kind="stable")]
@@ -63,18 +64,20 @@ class LocalLinear(Forecaster):
 
     def _features(self, grid: SegmentGrid, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         both = target_features(grid, self.task.target, rows, self.task.window_steps, self.task.stale_steps)
-        return both[:, 0], both[:, 1:]
+        names = target_feature_names(self.task.target, grid.step, self.task.window_steps)
+        read = [("_slope_" not in n) or (("_median_slope_" in n) == self.robust) for n in names]
+        return both[:, 0], both[:, 1:][:, read]
 
     def _size(self, grid: SegmentGrid, rows: np.ndarray) -> np.ndarray:
         return self.scale.unscaled(np.ones((rows.size, len(self.task.horizons))), grid.systems[rows])
 
     def save(self, folder: Path) -> dict[str, Any]:
-        return {"recent_share": self.recent_share, "scale": self.scale.to_json(), "clip": self.clip.tolist(),
-                "weights": self.weights.tolist()}
+        return {"robust": self.robust, "recent_share": self.recent_share, "scale": self.scale.to_json(),
+                "clip": self.clip.tolist(), "weights": self.weights.tolist()}
 
     @classmethod
     def load(cls, task: Task, folder: Path, state: dict[str, Any]) -> Self:
-        self = cls(task, state["recent_share"])
+        self = cls(task, state["robust"], state["recent_share"])
         self.scale = ChangeScale.from_json(state["scale"])
         self.clip, self.weights = np.array(state["clip"]), np.array(state["weights"])
         return self

@@ -65,21 +65,60 @@ def trailing_slopes(window: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
     return result
 
 
+def median_slopes(window: np.ndarray, lengths: Sequence[int]) -> np.ndarray:
+    """[n, T] -> [n, K] median change per step over the newest `k` steps, from pairs a fifth of `k` apart.
+
+    A single jump, however large, touches only a fifth of the pairs and so leaves the median alone (in the spirit of
+    Theil 1950 and Sen 1968). 0 where no pair is known.
+    """
+    result = np.zeros((len(window), len(lengths)))
+    for j, k in enumerate(lengths):
+        apart = max(1, k // 5)
+        newest = window[:, -k:]
+        change = np.sort(newest[:, apart:] - newest[:, :-apart], axis=1)  # NaN sorts last
+        known = (~np.isnan(change)).sum(axis=1)
+        at = np.arange(len(change))
+        middle = (change[at, np.maximum(known - 1, 0) // 2] + change[at, np.minimum(known // 2, known.max() - 1)]) / 2
+        result[:, j] = np.where(known > 0, middle, 0.0) / apart
+    return result
+
+
 def target_features(grid: SegmentGrid, target: str, rows: np.ndarray, length: int, within: int) -> np.ndarray:
     """[n, 1 + D] the level at the origin, then what the recent course of the target says relative to it.
 
-    D features in the target's unit: short means minus the level, slopes over the window (change per step), and the
-    feature table's 1 h and 6 h means (minus the level) and slopes (change per hour). What is unknown is 0, which is
-    to say: nothing points away from the level. The level is NaN where the target was not measured `within` steps.
+    D features in the target's unit (`target_feature_names`): short means minus the level, least-squares and median
+    slopes over the window (change per step), and the feature table's 1 h and 6 h means (minus the level) and slopes
+    (change per hour). What is unknown is 0, which is to say: nothing points away from the level. The level is NaN
+    where the target was not measured `within` steps.
     """
     window = grid.windows(target, rows, length)
     level = last_values(window, within)[:, None]
     means = trailing_means(window, short_mean_steps(grid.step, length)) - level
-    slopes = trailing_slopes(window, sorted({max(3, length // 6), max(3, length // 3), max(3, length // 2), length}))
-    long = [grid.values(f"{target}_mean_{w}")[rows] - level[:, 0] for w in _LONG_WINDOWS]
-    long += [grid.values(f"{target}_slope_{w}")[rows] for w in _LONG_WINDOWS]
-    course = np.concatenate([means, slopes, np.stack(long, axis=1)], axis=1)
+    slopes = trailing_slopes(window, _slope_steps(length))
+    long_means = [grid.values(f"{target}_mean_{w}")[rows] - level[:, 0] for w in _LONG_WINDOWS]
+    long_slopes = [grid.values(f"{target}_slope_{w}")[rows] for w in _LONG_WINDOWS]
+    medians = median_slopes(window, _median_steps(length))
+    course = np.concatenate([means, slopes, medians, np.stack([*long_means, *long_slopes], axis=1)], axis=1)
     return np.concatenate([level, np.nan_to_num(course)], axis=1)
+
+
+def target_feature_names(target: str, step: timedelta, length: int) -> list[str]:
+    """[D] names of `target_features` after the level."""
+    return [
+        *(f"{target}_mean_{k}_steps" for k in short_mean_steps(step, length)),
+        *(f"{target}_slope_{k}_steps" for k in _slope_steps(length)),
+        *(f"{target}_median_slope_{k}_steps" for k in _median_steps(length)),
+        *(f"{target}_mean_{w}_less_level" for w in _LONG_WINDOWS),
+        *(f"{target}_slope_{w}_or_0" for w in _LONG_WINDOWS),
+    ]
+
+
+def _slope_steps(length: int) -> list[int]:
+    return sorted({max(3, length // 6), max(3, length // 3), max(3, length // 2), length})
+
+
+def _median_steps(length: int) -> list[int]:
+    return sorted({max(3, length // 3), max(3, length // 2), length})
 
 
 def input_columns(frame: pl.DataFrame) -> list[str]:

@@ -92,7 +92,12 @@ class PackageInfo(_Frozen):
     @property
     def lookback(self) -> timedelta:
         """History before the first row to score that a full prediction reads."""
-        return self.step * self.task.history_steps
+        return self.step * self.history_steps
+
+    @property
+    def history_steps(self) -> int:
+        """Steps of history, the present included, that a full prediction reads."""
+        return self.task.history_steps
 
     @property
     def task(self) -> Task:
@@ -131,7 +136,9 @@ class ForecastPackage:
         near, asked = _rows(grid, start, end, info.lookback)
         simple = self.simple.forecasts(grid, near)
         truth = grid.ahead(info.target_col, info.horizons)[near]
-        prediction, expected = self.blend.forecast(self.simple, self.forecaster, grid, near, truth, simple)
+        anchor = self.simple.anchor(grid, near, truth, simple)
+        learned = self.forecaster.predict(grid, near, anchor)
+        prediction, expected = self.blend.combine(grid, near, truth, simple, anchor, learned, info.horizons)
         rows, baseline = near[asked], self.simple.better_baseline(simple)[asked]
         prediction, half = prediction[asked], self.quantiles[:, None, :] * expected[asked]  # [n, H], [L, n, H]
         quality = window_quality(info, grid, rows, simple["persistence"][asked], prediction)
@@ -145,7 +152,7 @@ class ForecastPackage:
             "timestamp": pl.Series(np.repeat(grid.times[rows], horizons)).cast(pl.Datetime("us")),
             "horizon": np.tile(np.array(info.horizons, np.int32), rows.size),
             "prediction": prediction.ravel(), "baseline": baseline.ravel(), **bounds,
-            "optimal_probability": self.forecaster.optimal_probability(grid, rows).ravel(),
+            "optimal_probability": self.forecaster.optimal_probability(grid, rows, anchor[asked]).ravel(),
             "quality": np.repeat(quality, horizons),
         }, schema_overrides={"system_id": pl.String(), "quality": pl.String()})
         return result.with_columns(

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from hydro_assets.errors import ModelUnavailableError, TrainingError
 from hydro_assets.models.change_scale import ChangeScale
 from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
+from hydro_assets.models.course import course, course_names
 from hydro_assets.models.scaler import POOLED, SystemScaler
 from hydro_assets.models.sequences import Sequences, sequence_inputs
 from hydro_assets.models.windows import SegmentGrid
@@ -27,21 +28,24 @@ _EMBEDDING = 4
 
 
 class RecurrentNetwork(nn.Module):
-    """Recurrent encoder with a fully connected head that also sees the system."""
+    """Recurrent encoder with a fully connected head that also sees the course of the target and the system."""
 
-    def __init__(self, cell: str, inputs: int, systems: int, horizons: int, config: RecurrentConfig) -> None:
+    def __init__(
+        self, cell: str, inputs: int, context: int, systems: int, horizons: int, config: RecurrentConfig
+    ) -> None:
         super().__init__()
         dropout = config.dropout if config.num_layers > 1 else 0.0
         self.cell = _CELLS[cell](3 * inputs, config.hidden_size, config.num_layers, batch_first=True, dropout=dropout)
         self.system = nn.Embedding(systems + 1, _EMBEDDING)  # 0 is a system that training did not see
         last = nn.Linear(config.hidden_size, horizons)
-        self.head = nn.Sequential(nn.Linear(config.hidden_size + _EMBEDDING, config.hidden_size), nn.ReLU(), last)
+        width = config.hidden_size + context + _EMBEDDING
+        self.head = nn.Sequential(nn.Linear(width, config.hidden_size), nn.ReLU(), last)
         nn.init.zeros_(last.weight)  # the first forecast is the anchor itself
         nn.init.zeros_(last.bias)
 
-    def forward(self, sequence: Tensor, system: Tensor) -> Tensor:
+    def forward(self, sequence: Tensor, context: Tensor, system: Tensor) -> Tensor:
         hidden, _ = self.cell(sequence)  # [B, T, 3F] -> [B, T, hidden]
-        state = torch.cat([hidden[:, -1], self.system(system)], dim=1)  # -> [B, hidden + embedding]
+        state = torch.cat([hidden[:, -1], context, self.system(system)], dim=1)  # -> [B, hidden + C + embedding]
         return self.head(state)  # -> [B, H]
 
 
@@ -60,18 +64,19 @@ class RecurrentForecaster(Forecaster):
         values = np.stack([grid.values(n)[train] for n in names], axis=1)
         self.scaler = SystemScaler.fit(names, values, grid.systems[train])
         self.systems = [s for s in self.scaler.centre if s != POOLED]
+        context = course(grid, self.task, train, samples.anchor[train])
+        self.context = SystemScaler.fit(course_names(grid, self.task), context, grid.systems[train])
         goal = samples.truth - samples.anchor if self.config.predict_change else samples.truth
         self.output = ChangeScale.fit(goal[train], grid.systems[train], centred=not self.config.predict_change)
-        self.sequences_gain = Sequences.change_gain(grid, self.scaler, train, self.task.sequence_length)
+        self.gain = Sequences.change_gain(grid, self.scaler, train, self.task.sequence_length)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            self.network = RecurrentNetwork(
-                self.kind, len(names), len(self.systems), len(self.task.horizons), self.config
-            ).to(device)
+            self.network = self._new_network().to(device)
             scaled = torch.from_numpy(self.output.scaled(goal, grid.systems))
-            batches = loop.Batches(self._inputs(grid, device), scaled.to(device), torch.from_numpy(train),
-                                   torch.from_numpy(samples.validation))
+            every = np.arange(len(grid))
+            batches = loop.Batches(self._inputs(grid, every, samples.anchor, device), scaled.to(device),
+                                   torch.from_numpy(train), torch.from_numpy(samples.validation))
             history = loop.fit(self.network, batches, self.config, self.seed, report)
         self.network.cpu()
         return FitNotes(history, notes)
@@ -79,22 +84,31 @@ class RecurrentForecaster(Forecaster):
     def predict(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         if rows.size == 0:
             return np.empty((0, len(self.task.horizons)))
-        inputs = self._inputs(grid, torch.device("cpu"))
-        scaled = loop.predict(self.network, inputs, torch.from_numpy(rows)).numpy().astype(float)  # [n, H]
+        inputs = self._inputs(grid, rows, anchor, torch.device("cpu"))
+        scaled = loop.predict(self.network, inputs, torch.arange(rows.size)).numpy().astype(float)  # [n, H]
         value = self.output.unscaled(scaled, grid.systems[rows])
         return anchor + value if self.config.predict_change else value
 
-    def _inputs(self, grid: SegmentGrid, device: torch.device) -> Any:
-        sequences = Sequences.of(grid, self.scaler, self.sequences_gain, self.task.sequence_length, device)
+    def _new_network(self) -> RecurrentNetwork:
+        return RecurrentNetwork(self.kind, len(self.scaler.names), len(self.context.names), len(self.systems),
+                                len(self.task.horizons), self.config)
+
+    def _inputs(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray, device: torch.device) -> loop.Inputs:
+        """A function from positions in `rows` to the network's arguments."""
+        sequences = Sequences.of(grid, rows, self.scaler, self.gain, self.task.sequence_length, device)
+        systems = grid.systems[rows]
+        scaled = self.context.transform(course(grid, self.task, rows, anchor), systems)
+        context = torch.from_numpy(np.nan_to_num(scaled)).to(device)
         number = {s: i for i, s in enumerate(self.systems, start=1)}
-        system = torch.tensor([number.get(str(s), 0) for s in grid.systems], device=device)
-        return lambda rows: (sequences.batch(rows), system[rows])
+        system = torch.tensor([number.get(str(s), 0) for s in systems], device=device)
+        return lambda at: (sequences.batch(at), context[at], system[at])
 
     def save(self, folder: Path) -> dict[str, Any]:
         torch.save(self.network.state_dict(), folder / "weights.pt")
         return {
             "cell": self.kind, "config": self.config.model_dump(), "seed": self.seed, "systems": self.systems,
-            "scaler": self.scaler.to_json(), "output": self.output.to_json(), "gain": self.sequences_gain.tolist(),
+            "scaler": self.scaler.to_json(), "context": self.context.to_json(),
+            "output": self.output.to_json(), "gain": self.gain.tolist(),
         }
 
     @classmethod
@@ -103,10 +117,9 @@ class RecurrentForecaster(Forecaster):
         self.systems = state["systems"]
         self.scaler = SystemScaler.from_json(state["scaler"])
         self.output = ChangeScale.from_json(state["output"])
-        self.sequences_gain = np.array(state["gain"], np.float32)
-        self.network = RecurrentNetwork(
-            self.kind, len(self.scaler.names), len(self.systems), len(task.horizons), self.config
-        )
+        self.gain = np.array(state["gain"], np.float32)
+        self.context = SystemScaler.from_json(state["context"])
+        self.network = self._new_network()
         try:
             weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
             self.network.load_state_dict(weights)

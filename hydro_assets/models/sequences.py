@@ -39,7 +39,7 @@ class Sequences:
     Attributes:
         view: [S - T + 1, T, 2F] view of scaled values (carried forward inside the segment) and their known flags.
         age: the like view of [.., F] steps since the value was known; None where no step of any window is missing.
-        start_of_row: [R] first step of each row's window.
+        start_of_row: [n] first step of each row's window.
         gain: [F] factor that brings changes inside a window to unit size.
     """
 
@@ -49,12 +49,15 @@ class Sequences:
     gain: Tensor
 
     @classmethod
-    def of(cls, grid: SegmentGrid, scaler: SystemScaler, gain: np.ndarray, length: int, device: torch.device) -> Self:
+    def of(
+        cls, grid: SegmentGrid, rows: np.ndarray, scaler: SystemScaler, gain: np.ndarray, length: int,
+        device: torch.device,
+    ) -> Self:
         filled, age = _carried_forward(grid, scaler)
         known = (age == 0).astype(np.float32)
         view = _windows(torch.from_numpy(np.concatenate([filled, known], axis=1)).to(device), length)
         ages = _windows(torch.from_numpy(age).to(device), length) if age.any() else None
-        start = torch.from_numpy(grid.step_of_row - (length - 1)).to(device)
+        start = torch.from_numpy(grid.step_of_row[rows] - (length - 1)).to(device)
         return cls(view, ages, start, torch.from_numpy(gain).to(device))
 
     @staticmethod
@@ -67,9 +70,9 @@ class Sequences:
         change = np.where(both, np.abs(filled[end] - filled[middle]), 0).sum(axis=0) / np.maximum(both.sum(axis=0), 1)
         return (1 / np.maximum(change, 1e-3)).astype(np.float32)
 
-    def batch(self, rows: Tensor) -> Tensor:
+    def batch(self, at: Tensor) -> Tensor:
         """[B, T, 3F]: level, change to the origin, known flag. A value is carried forward only inside its window."""
-        start = self.start_of_row[rows]
+        start = self.start_of_row[at]
         window = self.view[start]  # [B, T, 2F]
         level, known = window.chunk(2, dim=2)
         change = ((level - level[:, -1:]) * self.gain).clamp(-CLIP, CLIP)

@@ -21,7 +21,7 @@ _RECENT_SHARE = 0.25
 
 @dataclass(frozen=True)
 class SimpleForecasts:
-    """Persistence, short means and two robust lines (all training rows, the newest quarter), and their combination.
+    """Persistence, short means and three lines (one of them on the newest quarter of training), and their combination.
 
     Attributes:
         members: forecasters by name; `persistence` and `short_mean` are the baselines that metrics are held against.
@@ -88,6 +88,7 @@ def _members(task: Task, grid: SegmentGrid) -> dict[str, Persistence | ShortMean
         "short_mean": ShortMean(task),
         "fixed_mean": ShortMean(task, [short] * horizons),
         "long_mean": ShortMean(task, [long] * horizons),
-        "local_linear": LocalLinear(task),
-        "recent_linear": LocalLinear(task, _RECENT_SHARE),
+        "trend": LocalLinear(task, robust=False),
+        "robust_trend": LocalLinear(task, robust=True),
+        "recent_trend": LocalLinear(task, robust=True, recent_share=_RECENT_SHARE),
     }

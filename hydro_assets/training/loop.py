@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from hydro_assets.settings import RecurrentConfig
 
 VALIDATION_BATCH = 4096
+Inputs = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
 class Batches:
     """What a batch is made of: `inputs(index)` gives the model's arguments, `goal` is [N, H] with NaN where unknown."""
 
-    inputs: Callable[[Tensor], tuple[Tensor, ...]]
+    inputs: Inputs
     goal: Tensor
     train: Tensor
     validation: Tensor
@@ -86,7 +87,7 @@ def _loss_of(model: nn.Module, batches: Batches, rows: Tensor) -> float:
     return float(masked_smooth_l1(output, batches.goal[rows.to(batches.goal.device)]))
 
 
-def predict(model: nn.Module, inputs: Callable[[Tensor], tuple[Tensor, ...]], rows: Tensor) -> Tensor:
+def predict(model: nn.Module, inputs: Inputs, rows: Tensor) -> Tensor:
     """[N, H] float32 output of `model` for `rows`, in evaluation mode."""
     model.eval()
     with torch.inference_mode():

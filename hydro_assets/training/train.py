@@ -99,6 +99,7 @@ def train(
                          grid.systems[parts[p]], settings.seed)
         for p in ("validation", "holdout")
     ])
+    seen = grid.values(task.target)[parts["train"]]
     params = _params(kind, task, settings)
     inputs = list(dict.fromkeys([*forecaster.describe_inputs(), *simple.describe_inputs()]))
     info = PackageInfo(
@@ -110,20 +111,21 @@ def train(
         feature_units={c: _unit(c) for c in inputs if c in features.columns},
         systems=tuple(sorted(set(map(str, grid.systems[parts["train"]])))), data=data_facts or DataFacts(),
         train_start=split.train_start, train_end=split.train_end, train_rows=int(parts["train"].size),
-        target_low=float(np.nanmin(grid.values(task.target)[parts["train"]])),
-        target_high=float(np.nanmax(grid.values(task.target)[parts["train"]])),
+        target_low=float(np.nanmin(seen)),
+        target_high=float(np.nanmax(seen)),
         split=split.describe(), params=params, notes=tuple(notes), reference=_reference(grid, parts["train"]),
         metrics=tuple(metrics.filter(pl.col("system_id") == "all").to_dicts()),
     )
     package = ForecastPackage(info, simple, forecaster, blend, quantiles)
-    return TrainingResult(package, metrics, _classification(forecaster, grid, parts, task), fitted.history, {}, split,
+    return TrainingResult(package, metrics, _classification(forecaster, grid, parts, anchor), fitted.history, {}, split,
                           log, params, getattr(forecaster, "importance", dict)())
 
 
 def _parts(split: Split, grid: SegmentGrid, truth: np.ndarray, task: Task) -> dict[str, np.ndarray]:
     """Rows of train, validation and holdout whose truth is known at some horizon."""
-    known = (~np.isnan(truth)).any(axis=1)
-    parts = {p: rows[known[rows]] for p in ("train", "validation", "holdout") for rows in [split.rows(p, grid.times)]}
+    known_rows = np.flatnonzero(np.isfinite(truth).any(axis=1))
+    of_part = {p: split.rows(p, grid.times) for p in ("train", "validation", "holdout")}
+    parts = {p: np.intersect1d(rows, known_rows) for p, rows in of_part.items()}
     empty = [p for p, rows in parts.items() if rows.size == 0]
     if empty:
         raise DataContractError(f"no row of {', '.join(empty)} has a known {task.target} {task.horizons} steps ahead",
@@ -158,15 +160,18 @@ def _check(features: pl.DataFrame, task: Task, settings: Settings) -> None:
 
 
 def _classification(
-    forecaster: Forecaster, grid: SegmentGrid, parts: dict[str, np.ndarray], task: Task
+    forecaster: Forecaster, grid: SegmentGrid, parts: dict[str, np.ndarray], anchor: np.ndarray
 ) -> pl.DataFrame | None:
     if not getattr(forecaster, "calibrations", None):
         return None
-    label = grid.ahead("is_env_optimal", task.horizons)
-    return pl.concat([
-        classification_metrics(p, label[parts[p]], forecaster.optimal_probability(grid, parts[p]), task.horizons)
-        for p in ("validation", "holdout")
-    ])
+    horizons = forecaster.task.horizons
+    label = grid.ahead("is_env_optimal", horizons)
+    measured = []
+    for part in ("validation", "holdout"):
+        rows = parts[part]
+        said = forecaster.optimal_probability(grid, rows, anchor[rows])
+        measured.append(classification_metrics(part, label[rows], said, horizons))
+    return pl.concat(measured)
 
 
 def _reference(grid: SegmentGrid, rows: np.ndarray) -> dict[str, FeatureReference]:

@@ -1,0 +1,92 @@
+"""Pictures of a training as PNG: learning curve, forecast against truth, error by horizon, reliability, importance."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure  # pyplot keeps global state, which trainings in threads would share
+
+_ROWS_SHOWN = 1500
+_FEATURES_SHOWN = 20
+
+
+def learning_curve(history: Sequence[Mapping[str, float]]) -> bytes:
+    """Loss per epoch (recurrent) or per round and horizon (LightGBM)."""
+    figure, axes = _figure("learning curve", "epoch or round", "loss")
+    frame = pl.DataFrame(history)
+    x = "epoch" if "epoch" in frame.columns else "round"
+    for horizon in frame["horizon"].unique().sort() if "horizon" in frame.columns else [None]:
+        part = frame if horizon is None else frame.filter(pl.col("horizon") == horizon)
+        for name in (c for c in ("train_loss", "validation_loss") if c in part.columns):
+            label = name.replace("_", " ") + ("" if horizon is None else f", {horizon} steps ahead")
+            axes.plot(part[x], part[name], label=label)
+    axes.legend(fontsize="small")
+    return _png(figure)
+
+
+def forecast_against_truth(
+    times: np.ndarray, truth: np.ndarray, forecast: np.ndarray, half_width: np.ndarray, title: str, unit: str
+) -> bytes:
+    """The newest rows of a holdout with the 80 % interval; all arguments are [n], times in datetime64."""
+    figure, axes = _figure(title, "time (UTC)", unit)
+    newest = slice(max(0, times.size - _ROWS_SHOWN), None)
+    axes.fill_between(times[newest], (forecast - half_width)[newest], (forecast + half_width)[newest], alpha=0.25,
+                      label="80 % interval")
+    axes.plot(times[newest], truth[newest], lw=0.8, color="black", label="truth")
+    axes.plot(times[newest], forecast[newest], lw=0.8, label="forecast")
+    axes.legend(fontsize="small")
+    figure.autofmt_xdate()
+    return _png(figure)
+
+
+def error_by_horizon(metrics: pl.DataFrame, unit: str) -> bytes:
+    """Holdout MAE of each model over the horizons, with its bootstrap interval."""
+    figure, axes = _figure("error on the holdout", "steps ahead", f"MAE {unit}")
+    for (model,), part in metrics.filter(split="holdout", system_id="all").group_by("model", maintain_order=True):
+        part = part.sort("horizon")
+        spread = [part["mae"] - part["mae_low"], part["mae_high"] - part["mae"]]
+        bars = [s.clip(0) for s in spread]
+        axes.errorbar(part["horizon"], part["mae"], bars, marker="o", capsize=3, label=str(model))
+    axes.legend(fontsize="small")
+    return _png(figure)
+
+
+def reliability(label: np.ndarray, probability: np.ndarray) -> bytes:
+    """Share of optimal states that came against the probability that was said, in ten bins; both [n]."""
+    figure, axes = _figure("reliability", "probability said", "share that came")
+    known = np.isfinite(label + probability)
+    came, said = label[known], probability[known]
+    bins = np.clip((said * 10).astype(int), 0, 9)
+    used = np.unique(bins)
+    axes.plot([0, 1], [0, 1], color="grey", lw=0.8)
+    axes.plot([said[bins == b].mean() for b in used], [came[bins == b].mean() for b in used], "o-")
+    return _png(figure)
+
+
+def importance(gain: Mapping[str, float], permutation: Mapping[str, float]) -> bytes:
+    """The features with the largest share of the gain, beside what shuffling them costs on the holdout."""
+    top = sorted(gain, key=lambda name: -gain[name])[:_FEATURES_SHOWN][::-1]
+    figure = Figure(figsize=(11, 6), layout="constrained")
+    shown = {"share of gain": gain, "holdout MAE added by shuffling, %": permutation}
+    for place, (title, values) in enumerate(shown.items(), start=1):
+        axes = figure.add_subplot(1, 2, place, title=title)
+        axes.barh(top, [values.get(name, 0.0) for name in top])
+        axes.tick_params(axis="y", labelsize="x-small")
+    return _png(figure)
+
+
+def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    return figure, figure.add_subplot(title=title, xlabel=x, ylabel=y)
+
+
+def _png(figure: Figure) -> bytes:
+    FigureCanvasAgg(figure)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": ""})
+    return buffer.getvalue()
