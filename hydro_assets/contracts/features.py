@@ -113,9 +113,16 @@ def ranges(features: pl.DataFrame, table: Table) -> Finding:
     return Finding("ranges", not outside, "error", sentence, outside)
 
 
-def training_window_findings(features: pl.DataFrame, settings: Settings, target: str | None = None) -> list[Finding]:
+def training_columns(settings: Settings) -> list[str]:
+    """The columns that `training_window_findings` looks at, of which a farm may lack some."""
+    target = settings.target_col
+    named = [*KEYS, "reading_count", "minutes_since_previous", target, f"is_{target}_noise_only"]
+    return list(dict.fromkeys([*named, *SENSOR]))
+
+
+def training_window_findings(features: pl.DataFrame, settings: Settings) -> list[Finding]:
     """Judge the rows that a model is to learn from; the training asset and its gate use the same list."""
-    target = target or settings.target_col
+    target = settings.target_col
     missing = [c for c in (*KEYS, "reading_count", "minutes_since_previous", target) if c not in features.columns]
     if missing:
         return [Finding("columns", False, "error", f"sensor_features has no column {', '.join(missing)}")]
@@ -161,9 +168,9 @@ def training_window_findings(features: pl.DataFrame, settings: Settings, target:
     return [*found, Finding("sensors_complete", not lacking, "warn", text)]
 
 
-def require_trainable(features: pl.DataFrame, settings: Settings, target: str | None = None) -> Sequence[Finding]:
+def require_trainable(features: pl.DataFrame, settings: Settings) -> Sequence[Finding]:
     """The findings of `training_window_findings`; raises DataContractError when one stops."""
-    found = training_window_findings(features, settings, target)
+    found = training_window_findings(features, settings)
     raise_if_bad(found, "Mend or import more Gold data, then materialise sensor_features again")
     return found
 
