@@ -212,6 +212,9 @@ class Settings(BaseSettings):
     sql_warehouse_id: str | None = Field(
         None, description="SQL warehouse through which sensors read Gold's history on Databricks"
     )
+    step_launcher: dict[str, Any] = Field(
+        {}, description="how heavy steps are launched on Databricks: the fields of resources/step_launchers.py"
+    )
     webhook_url: SecretStr | None = Field(None, description="alerts are posted here as JSON when set")
 
     @field_validator("timezone")

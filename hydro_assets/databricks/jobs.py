@@ -14,7 +14,7 @@ from typing import Any
 from hydro_assets.columns import MODELS
 from hydro_assets.databricks.parameters import BATCH_INFERENCE, FEATURE_STORE, training_parameters, values_of
 from hydro_assets.databricks.requirements import cluster_requirements, serverless_version
-from hydro_assets.settings import Settings
+from hydro_assets.settings import Settings, load_settings
 
 _PYTHON = (3, 11)  # of the jobs; unlike launched steps they need not match the host that deploys them
 
@@ -90,4 +90,4 @@ def _task(
 
 
 if __name__ == "__main__":
-    write_job_files(Path(__file__).parent, Settings(home=Path("/nonexistent")))
+    write_job_files(Path(__file__).parent, load_settings())

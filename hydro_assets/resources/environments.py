@@ -17,7 +17,7 @@ def resources(settings: Settings) -> dict[str, Any]:
     launched = ENVIRONMENTS[settings.environment].launched
     return {
         "lakehouse": LakehouseResource.of(settings),
-        "step_launcher": StepLauncherResource(target="databricks" if launched else "local"),
+        "step_launcher": StepLauncherResource.of(settings, launched),
     }
 
 

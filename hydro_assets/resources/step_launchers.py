@@ -10,12 +10,15 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from hydro_assets.errors import SettingsError
+
+if TYPE_CHECKING:
+    from hydro_assets.settings import Settings
 
 IN_LAUNCHED_STEP = "HYDRO_IN_LAUNCHED_STEP"
 """Set on the cluster while a launched step runs: there the step is at home, and needs no credentials."""
@@ -27,7 +30,11 @@ _CREDENTIAL_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY
 _CREDENTIAL_VALUE = re.compile(r"://[^/\s@]+:[^/\s@]+@|[;?&](token|sig|password)=|\bdapi[0-9a-f]{8}", re.IGNORECASE)
 
 
-class Compute(dg.Config):
+class _Strict(dg.Config):
+    model_config = ConfigDict(extra="forbid")  # a misspelt field is an error, not a default
+
+
+class Compute(_Strict):
     """Where a step runs. Serverless unless `new_cluster` or `existing_cluster_id` is given."""
 
     new_cluster: dict[str, Any] | None = Field(
@@ -49,7 +56,7 @@ class Compute(dg.Config):
         return self
 
 
-class Secret(dg.Config):
+class Secret(_Strict):
     """A secret of a Databricks scope that becomes an environment variable of the step, on the cluster only."""
 
     name: str = Field(description="environment variable")
@@ -57,7 +64,7 @@ class Secret(dg.Config):
     key: str
 
 
-class Permission(dg.Config):
+class Permission(_Strict):
     """A permission for one user, group or service principal."""
 
     permission_level: str = Field(description="for example CAN_VIEW, CAN_MANAGE_RUN (runs) or CAN_ATTACH_TO (clusters)")
@@ -79,6 +86,8 @@ class StepLauncherResource(dg.ConfigurableResource):
     `DATABRICKS_CLIENT_ID` and `_SECRET`, or `ARM_CLIENT_ID`, `_SECRET` and `ARM_TENANT_ID`, or a profile. Give them
     here only as `dg.EnvVar`, so that no page of the UI shows them.
     """
+
+    model_config = ConfigDict(extra="forbid")
 
     target: Literal["local", "databricks"] = "local"
     staging: Literal["volume", "dbfs"] = Field(
@@ -110,6 +119,27 @@ class StepLauncherResource(dg.ConfigurableResource):
     poll_seconds: float = Field(5.0, gt=0, le=300)
     start_timeout_seconds: int = Field(3600, gt=0, description="wait beyond the run's time-out: queue, start")
     linger_seconds: int = Field(120, ge=0, description="a run that outlives its step by this much is cancelled")
+
+    @classmethod
+    def of(cls, settings: Settings, launched: bool) -> StepLauncherResource:
+        """The resource of an environment: its fields from `settings.step_launcher`, and the settings for the cluster.
+
+        Raises:
+            SettingsError: names every field that is unknown or out of bounds.
+        """
+        if not launched:
+            return cls()  # type: ignore[call-arg]
+        from hydro_assets.databricks.environment import settings_environment
+
+        fields = {"volume": f"/Volumes/{settings.catalog}/dagster/steps", **settings.step_launcher}
+        environment = {**settings_environment(settings), **fields.pop("env", {})}
+        try:
+            return cls(target="databricks", env=environment, **fields)
+        except ValidationError as error:
+            problems = [f"step_launcher.{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            raise SettingsError.of_all(
+                problems, "Correct [step_launcher] in hydro.toml, or HYDRO_STEP_LAUNCHER"
+            ) from error
 
     def create_resource(self, context: dg.InitResourceContext) -> dg.StepLauncher | None:
         """None where the step is to run in this process.

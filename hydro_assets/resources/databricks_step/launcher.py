@@ -28,8 +28,8 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import iam, jobs
 
-from hydro_assets.errors import HydroError
 from hydro_assets.databricks.code_archive import code_archive
+from hydro_assets.errors import HydroError
 from hydro_assets.resources.databricks_step.payload import launch_payload, require_secrets
 from hydro_assets.resources.databricks_step.staging import Stage
 from hydro_assets.resources.databricks_step.submission import (
