@@ -372,9 +372,7 @@ def batch_predictions_table(features: Table) -> Table:
     read = tuple(feature + c.name for c in features.columns if c.name in SENSOR)
     carried = tuple(replace(c, sources=(feature + c.name,)) for c in features.columns)
     forecast = tuple(
-        Column(
-            f"{m}_prediction", "double", "unit of target_col", f"forecast of the {m} model", sources=read
-        )
+        Column(f"{m}_prediction", "double", "unit of target_col", f"forecast of the {m} model", sources=read)
         for m in MODELS
     )
     own = (
@@ -432,19 +430,37 @@ SYSTEM_OUTLOOK = Table(
         Column("target_col", "string", "", "column that is forecast"),
         Column("current_value", "double", "unit of target_col", "the target at timestamp; null when it is not known"),
         Column("band_low", "double", "unit of target_col", "lower end of the crop band; null when the target has none"),
-        Column("band_high", "double", "unit of target_col", "upper end of the crop band; null when the target has none"),
+        Column(
+            "band_high", "double", "unit of target_col", "upper end of the crop band; null when the target has none"
+        ),
         Column("is_in_band", "boolean", "", "current_value lies in the band"),
         Column("horizon", "int", "steps", "longest horizon of the forecast", 1, None),
         Column("prediction_for", "timestamp", "", "start of the step that the longest horizon forecasts, UTC"),
         Column("prediction", "double", "unit of target_col", "ensemble_avg at prediction_for"),
         *(
-            Column(f"{end}_{share}", "double", "unit of target_col", f"{end} end of the {share} % interval of prediction")
-            for share in (80, 95) for end in ("lower", "upper")
+            Column(
+                f"{end}_{share}", "double", "unit of target_col", f"{end} end of the {share} % interval of prediction"
+            )
+            for share in (80, 95)
+            for end in ("lower", "upper")
         ),
-        Column("leaving_probability", "double", "1", "probability of being outside the band at a step within the "
-               "horizon, at least; 1 when outside now; null without an interval", 0, 1),
-        Column("minutes_to_leaving", "double", "min", "until the band is left; 0 when outside now; null when leaving is "
-               "not foreseen", 0, None),
+        Column(
+            "leaving_probability",
+            "double",
+            "1",
+            "probability of being outside the band at a step within the "
+            "horizon, at least; 1 when outside now; null without an interval",
+            0,
+            1,
+        ),
+        Column(
+            "minutes_to_leaving",
+            "double",
+            "min",
+            "until the band is left; 0 when outside now; null when leaving is not foreseen",
+            0,
+            None,
+        ),
         Column("leaving_by", "string", "", "what minutes_to_leaving rests on: outside, forecast or trend"),
         Column("optimal_probability", "double", "1", "probability that is_env_optimal at prediction_for", 0, 1),
         Column("ensemble_members", "string", "", "models in prediction, comma-separated"),
@@ -464,14 +480,27 @@ PREDICTION_ACCURACY = Table(
         Column("date", "date", "", "UTC day of the truth (prediction_for); partition", nullable=False),
         Column("system_id", "string", "", "the system, or `all` of them", nullable=False),
         Column("target_col", "string", "", "column that was forecast"),
-        Column("model", "string", "", "lstm, gru, lightgbm, ensemble (rows with a learned member) or baseline", nullable=False),
+        Column(
+            "model",
+            "string",
+            "",
+            "lstm, gru, lightgbm, ensemble (rows with a learned member) or baseline",
+            nullable=False,
+        ),
         Column("version", "string", "", "registered version; null for ensemble and baseline"),
         Column("horizon", "int", "steps", "steps ahead", 1, None, nullable=False),
         Column("n", "bigint", "1", "forecasts whose truth is known", 0, None),
         Column("mae", "double", "unit of target_col", "mean absolute error", 0, None),
         Column("rmse", "double", "unit of target_col", "root of the mean squared error", 0, None),
         Column("bias", "double", "unit of target_col", "mean of forecast minus truth"),
-        Column("baseline_mae", "double", "unit of target_col", "mean absolute error of the baseline on the same rows", 0, None),
+        Column(
+            "baseline_mae",
+            "double",
+            "unit of target_col",
+            "mean absolute error of the baseline on the same rows",
+            0,
+            None,
+        ),
         Column("skill", "double", "1", "1 - mae / baseline_mae", None, 1),
         Column("coverage_80", "double", "1", "share of truths inside the 80 % interval; ensemble only", 0, 1),
         Column("coverage_95", "double", "1", "share of truths inside the 95 % interval; ensemble only", 0, 1),
@@ -495,7 +524,9 @@ FEATURE_DRIFT = Table(
         Column("feature", "string", "", "the feature", nullable=False),
         Column("days", "int", "d", "days that were compared, date included", 1, None),
         Column("n", "bigint", "1", "rows that were compared", 0, None),
-        Column("psi", "double", "1", "population stability index over the training deciles; null without a value", 0, None),
+        Column(
+            "psi", "double", "1", "population stability index over the training deciles; null without a value", 0, None
+        ),
         Column("missing_share", "double", "1", "share of the rows without a value", 0, 1),
         Column("reference_missing_share", "double", "1", "the same in the training data", 0, 1),
     ),

@@ -14,9 +14,7 @@ from hydro_assets.settings import Settings
 BATCH_PREDICTIONS = dg.AssetKey(["predictions", "batch_predictions"])
 
 
-def batch_predictions_asset(
-    settings: Settings, automation_condition: dg.AutomationCondition | None = None
-) -> dg.AssetsDefinition:
+def batch_predictions_asset(settings: Settings) -> dg.AssetsDefinition:
     full = batch_predictions_table(sensor_features_table(settings.feature_step, list(SENSOR), ACTUATOR_COLUMNS))
 
     @dg.asset(
@@ -24,7 +22,6 @@ def batch_predictions_asset(
         deps=[SENSOR_FEATURES, *(model_key(settings, kind) for kind in MODELS)],
         partitions_def=feature_days(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
-        automation_condition=automation_condition,
         required_resource_keys=HEAVY,
         retry_policy=RETRY,
         group_name="predictions",

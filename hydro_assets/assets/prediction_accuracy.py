@@ -32,14 +32,11 @@ def _common(table: Table, settings: Settings) -> dict:
     }
 
 
-def monitoring_assets(
-    settings: Settings, automation_condition: dg.AutomationCondition | None = None
-) -> list[dg.AssetsDefinition]:
+def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`prediction_accuracy`, `feature_drift` (daily) and `system_outlook` (one row per system)."""
     daily = {
         "partitions_def": feature_days(settings),
         "backfill_policy": dg.BackfillPolicy.single_run(),
-        "automation_condition": automation_condition,
     }
 
     @dg.asset(deps=[BATCH_PREDICTIONS, SENSOR_FEATURES], **daily, **_common(PREDICTION_ACCURACY, settings))
@@ -69,7 +66,7 @@ def monitoring_assets(
         shares = {f"drifted_share_{kind}": float(share) for kind, share in made.drifted_share.items()}
         return _daily_result(context, made.uri, made.rows_by_day, FEATURE_DRIFT, shares)
 
-    @dg.asset(deps=[BATCH_PREDICTIONS], automation_condition=automation_condition, **_common(SYSTEM_OUTLOOK, settings))
+    @dg.asset(deps=[BATCH_PREDICTIONS], **_common(SYSTEM_OUTLOOK, settings))
     def system_outlook(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.assets.outcome import no_retry_on_contract
         from hydro_assets.tasks.scoring import refresh_outlook

@@ -4,8 +4,9 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from http.client import HTTPException
 from typing import Any
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import dagster as dg
@@ -30,15 +31,15 @@ def post(address: str, alert: Mapping[str, Any], wait: Callable[[float], None] =
     for attempt in range(TRIES):
         if attempt:
             wait(2.0**attempt)
-        request = Request(address, body, {"content-type": "application/json"}, method="POST")
         try:
+            request = Request(address, body, {"content-type": "application/json"}, method="POST")
             with urlopen(request, timeout=10):
                 return
         except HTTPError as error:
             problem = f"it answered {error.code}"
             if error.code < 500:
                 break
-        except (URLError, TimeoutError, ValueError) as error:
+        except (OSError, HTTPException, ValueError) as error:  # no receiver, a cut connection, no address at all
             problem = f"{type(error).__name__}: no connection"
     # From None: the cause would carry the address into the log.
     raise AlertError(f"The webhook took no alert: {problem}", "Check HYDRO_WEBHOOK_URL and the receiver") from None

@@ -7,16 +7,24 @@ the refresh of an innocent day.
 import dagster as dg
 
 from hydro_assets.assets.batch_predictions import BATCH_PREDICTIONS
+from hydro_assets.assets.prediction_accuracy import key_of
 from hydro_assets.assets.registered_models import model_key
 from hydro_assets.assets.sensor_features import SENSOR_FEATURES
 from hydro_assets.automation.attempts import REFRESH_JOB
-from hydro_assets.checks.keys import FEATURES_FIT, READINGS_FIT, TRAINING_WINDOW_CLEAN
-from hydro_assets.columns import MODELS
+from hydro_assets.checks.keys import (
+    FEATURES_FIT,
+    PREDICTIONS_FIT,
+    READINGS_FIT,
+    RECENT_ACCURACY,
+    TRAINING_WINDOW_CLEAN,
+)
+from hydro_assets.columns import FEATURE_DRIFT, MODELS, PREDICTION_ACCURACY, SYSTEM_OUTLOOK
 from hydro_assets.settings import Settings
 
 TRAIN_JOB = "train_models"
 SCORE_JOB = "score_daily_batch"
 WATCH_JOB = "check_health"
+FOLLOWING = (PREDICTION_ACCURACY, FEATURE_DRIFT, SYSTEM_OUTLOOK)
 
 
 def jobs(settings: Settings, health_checks: list[dg.AssetCheckKey]) -> list:
@@ -36,8 +44,10 @@ def jobs(settings: Settings, health_checks: list[dg.AssetCheckKey]) -> list:
         ),
         dg.define_asset_job(
             SCORE_JOB,
-            dg.AssetSelection.assets(BATCH_PREDICTIONS),
-            description="Score feature days with the serving models: a day, or a backfill over all days.",
+            dg.AssetSelection.assets(BATCH_PREDICTIONS, *map(key_of, FOLLOWING)).without_checks()
+            | dg.AssetSelection.checks(PREDICTIONS_FIT, RECENT_ACCURACY),
+            description="Score feature days with the serving models, judge the predictions, and bring what follows up "
+            "to date: a day, or a backfill over all days.",
         ),
         dg.define_asset_job(
             WATCH_JOB,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-import logging
+import os
 import sys
 from typing import Any
 
@@ -43,8 +43,7 @@ def say(text: str) -> None:
 
 def main() -> None:
     """Entry point of `hydro`: exit code 0, 1 for an error the user can mend, 2 for wrong usage."""
-    for library in ("mlflow", "alembic"):  # they announce each table and each check of an example
-        logging.getLogger(library).setLevel(logging.WARNING)
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # it announces each check of an example
     for group in GROUPS:
         importlib.import_module(f"hydro_assets.cli.{group}")
     try:

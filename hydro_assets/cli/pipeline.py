@@ -54,7 +54,7 @@ def status() -> None:
 @app.command()
 def dev(port: Annotated[int, typer.Option(help="port of the UI on 127.0.0.1")] = 3000) -> None:
     """Open the Dagster UI with the history of `hydro run` and `hydro demo`. Needs the extra `ui`."""
-    from hydro_assets.assets.materialize import dagster_home
+    from hydro_assets.automation.local_run import dagster_home
 
     settings = settings_with()
     os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
@@ -70,7 +70,7 @@ def dev(port: Annotated[int, typer.Option(help="port of the UI on 127.0.0.1")] =
 
 def run_and_report(settings: Settings) -> None:
     """`hydro run` for these settings."""
-    from hydro_assets.assets.pipeline import run_pipeline
+    from hydro_assets.automation.pipeline import run_pipeline
 
     started = time.monotonic()
     run_pipeline(settings, say)

@@ -37,7 +37,7 @@ def verify_command(
 
 def last_run(settings: Settings) -> LastRun | None:
     """The newest Dagster run under HYDRO_HOME."""
-    from hydro_assets.assets.materialize import dagster_instance
+    from hydro_assets.automation.local_run import dagster_instance
 
     with dagster_instance(settings) as instance:
         runs = instance.get_runs(limit=1)

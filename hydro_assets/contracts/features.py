@@ -54,17 +54,22 @@ def unique_keys(features: pl.DataFrame) -> Finding:
 
 
 def null_share(features: pl.DataFrame) -> Finding:
-    """Share of rows without a value, of the worst sensor; an error when no sensor has any."""
-    present = [n for n in SENSOR if n in features.columns]
-    if features.is_empty() or not present:
+    """Share of rows without a value of the required quantity that lacks most; an error when no sensor has any.
+
+    A quantity with two sensors (TDS or EC) is judged by the better one: tables keep a column for a probe that a farm
+    never had.
+    """
+    shares = {n: features[n].null_count() / max(features.height, 1) for n in SENSOR if n in features.columns}
+    groups = {g: min(shares[n] for n in g if n in shares) for g in REQUIRED_SENSORS if shares.keys() & set(g)}
+    if features.is_empty() or not shares:
         return Finding("null_share", True, "warn", "no rows to judge")
-    shares = {n: features[n].null_count() / features.height for n in present}
-    worst = max(shares, key=lambda n: shares[n])
-    nothing = min(shares.values()) == 1.0
-    sentence = f"{worst} is unknown in {shares[worst]:.1%} of {features.height:,} rows" if not nothing else (
-        f"no sensor has a value in any of {features.height:,} rows"
-    )  # fmt: skip
-    return Finding("null_share", shares[worst] <= 0.5, "error" if nothing else "warn", sentence, shares)
+    if min(shares.values()) == 1.0:
+        return Finding(
+            "null_share", False, "error", f"no sensor has a value in any of {features.height:,} rows", shares
+        )
+    share, worst = max(((share, " or ".join(group)) for group, share in groups.items()), default=(0.0, "no quantity"))
+    sentence = f"{worst} is unknown in {share:.1%} of {features.height:,} rows"
+    return Finding("null_share", share <= 0.5, "warn", sentence, shares)
 
 
 def crossed_gaps(features: pl.DataFrame, settings: Settings) -> Finding:

@@ -20,6 +20,8 @@ WRONG_COLUMN_SHARE = 0.5
 # Half of the instants with two different readings: not corrections, but two systems under one name.
 MIXED_SYSTEMS_SHARE = 0.5
 INCOMPLETE_SHARE = 0.05
+# A glitch now and then is a probe's nature, and flagged in the feature table.
+GLITCH_SHARE = 0.01
 FEWEST_DAYS = 2
 
 
@@ -74,7 +76,9 @@ def ranges(readings: pl.DataFrame) -> list[Finding]:
         text = f"of {len(known):,} {name} cells lie outside {sensor.range_text} {sensor.unit}{extremes}"
         if share > WRONG_COLUMN_SHARE:
             text += "; another unit or a swapped column"
-        found.append(share_finding(f"{name}_range", text, share, 0.0, WRONG_COLUMN_SHARE, {"cells": len(outside)}))
+        found.append(
+            share_finding(f"{name}_range", text, share, GLITCH_SHARE, WRONG_COLUMN_SHARE, {"cells": len(outside)})
+        )
     return found
 
 

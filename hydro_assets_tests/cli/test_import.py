@@ -36,7 +36,7 @@ GOOD_LINE = "5,2026-03-01 00:04:00,6.04,900.5,2.00,23.5,61.2,20.1,OFF,OFF,ON,OFF
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        pytest.param(None, ["farm.csv", "no such file"], id="missing file"),
+        pytest.param(None, ["farm.csv", "there is no file"], id="missing file"),
         pytest.param("", ["empty"], id="empty file"),
         pytest.param(export(0), ["no reading"], id="header only"),
         pytest.param(export(1200, header=HEADER.replace("pH,", "acidity,", 1)), ["pH"], id="missing column"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hydro_assets.assets.pipeline import run_pipeline
+from hydro_assets.automation.pipeline import run_pipeline
 from hydro_assets.greenhouse.faults import Faults
 from hydro_assets.greenhouse.simulator import simulate
 from hydro_assets.lakehouse import Lakehouse

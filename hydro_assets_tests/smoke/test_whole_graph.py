@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from hydro_assets.assets.batch_predictions import BATCH_PREDICTIONS
-from hydro_assets.assets.materialize import dagster_instance, materialize
 from hydro_assets.assets.sensor_features import SENSOR_FEATURES
+from hydro_assets.automation.attempts import REFRESH_JOB
+from hydro_assets.automation.jobs import SCORE_JOB
+from hydro_assets.automation.local_run import dagster_instance, run_job
 from hydro_assets.columns import MODELS
 from hydro_assets.definitions import build_definitions
 from hydro_assets.greenhouse.faults import Faults
@@ -70,8 +71,8 @@ def test_day_scored_and_built_again__has_the_same_rows(farm: Farm) -> None:
     features, scored = farm.lakehouse.read_polars("feature_store.sensor_features"), predictions(farm)
     defs = build_definitions(farm.settings)
     with dagster_instance(farm.settings) as instance:
-        materialize(defs, instance, [SENSOR_FEATURES], DAY)
-        materialize(defs, instance, [BATCH_PREDICTIONS], DAY)
+        run_job(defs.resolve_job_def(REFRESH_JOB), instance, DAY)
+        run_job(defs.resolve_job_def(SCORE_JOB), instance, DAY)
     order = ["system_id", "timestamp"]
     again = farm.lakehouse.read_polars("feature_store.sensor_features").sort(order)
     assert_frame_equal(again, features.sort(order), abs_tol=1e-9, rel_tol=1e-9)

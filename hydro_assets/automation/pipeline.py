@@ -7,14 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from hydro_assets.assets.batch_predictions import BATCH_PREDICTIONS
 from hydro_assets.assets.gold import IOT_DATA
-from hydro_assets.assets.materialize import dagster_instance, materialize
 from hydro_assets.assets.partitions import first_day
-from hydro_assets.assets.prediction_accuracy import key_of
-from hydro_assets.assets.registered_models import model_key
-from hydro_assets.assets.sensor_features import SENSOR_FEATURES
-from hydro_assets.columns import FEATURE_DRIFT, MODELS, PREDICTION_ACCURACY, SYSTEM_OUTLOOK
+from hydro_assets.automation.attempts import REFRESH_JOB
+from hydro_assets.automation.jobs import SCORE_JOB, TRAIN_JOB
+from hydro_assets.automation.local_run import dagster_instance, run_job
 from hydro_assets.feature_store.build import feature_span
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
@@ -34,12 +31,11 @@ def run_pipeline(settings: Settings, report: Callable[[str], None]) -> None:
     with dagster_instance(settings) as instance:
         report_gold(instance, lakehouse, days)
         report(f"1/3 features of {span[0]} .. {span[1] - timedelta(days=1)}")
-        materialize(defs, instance, [SENSOR_FEATURES], span, tags)
+        run_job(defs.resolve_job_def(REFRESH_JOB), instance, span, tags)
         report("2/3 models: lstm, gru, lightgbm")
-        materialize(defs, instance, [model_key(settings, kind) for kind in MODELS], None, tags)
+        run_job(defs.resolve_job_def(TRAIN_JOB), instance, None, tags)
         report("3/3 predictions and what follows from them")
-        follow = [key_of(table) for table in (PREDICTION_ACCURACY, FEATURE_DRIFT, SYSTEM_OUTLOOK)]
-        materialize(defs, instance, [BATCH_PREDICTIONS, *follow], span, tags)
+        run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
 
 
 def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse, days: list[date]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -39,36 +39,33 @@ class RunFailedError(HydroError):
     """A Dagster run ended red."""
 
 
-def materialize(
-    defs: dg.Definitions,
+def run_job(
+    job: dg.JobDefinition,
     instance: dg.DagsterInstance,
-    keys: Sequence[dg.AssetKey],
     days: tuple[date, date] | None = None,
     tags: Mapping[str, str] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """One run over `keys`, for the days `[days[0], days[1])` where they are partitioned.
+    """One run of a job in this process, for the days `[days[0], days[1])` where its assets are partitioned.
 
-    Raises RunFailedError with the message of the first step that failed.
+    Raises RunFailedError with the message of the first step or check that failed.
     """
     chosen = dict(tags or {})
     if days is not None:
+        last = days[1] - timedelta(days=1)
         chosen |= {
             "dagster/asset_partition_range_start": days[0].isoformat(),
-            "dagster/asset_partition_range_end": (days[1] - timedelta(days=1)).isoformat(),
-            "hydro/days": f"{days[0]}..{days[1] - timedelta(days=1)}",
+            "dagster/asset_partition_range_end": last.isoformat(),
+            "hydro/days": f"{days[0]}..{last}",
         }
-    job = defs.resolve_implicit_global_asset_job_def()
     result = job.execute_in_process(
-        asset_selection=list(keys),
         instance=instance,
         tags=chosen,
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {}}}},  # without it Dagster's own console logger speaks
     )
     if not result.success:
-        raise RunFailedError(
-            _first_failure(result), f"Open run {result.run_id} in the UI (hydro dev) for the whole story"
-        )
+        remedy = f"Open run {result.run_id} in the UI (hydro dev) for the whole story"
+        raise RunFailedError(_first_failure(result), remedy)
     return result
 
 

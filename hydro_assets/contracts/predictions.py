@@ -1,0 +1,118 @@
+"""What `batch_predictions` must be: every row predicted or explained, possible values, an ensemble that is the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from hydro_assets.columns import MODELS, SENSOR
+from hydro_assets.contracts.finding import Finding
+from hydro_assets.settings import Settings
+
+COLUMNS: tuple[str, ...] = (
+    "ensemble_avg",
+    "ensemble_members",
+    "baseline_prediction",
+    "prediction_quality",
+    "target_col",
+    *(f"{m}_prediction" for m in MODELS),
+)
+"""What the day's findings read."""
+
+# Sums in another order differ in the last digits.
+ROUNDING = 1e-6
+# A share is judged from this many forecasts on; below, chance alone moves it more than the tolerance.
+LEAST_FORECASTS = 200
+COVERAGE_TOLERANCE = {"coverage_80": 0.10, "coverage_95": 0.05}
+
+
+def day_findings(predictions: pl.DataFrame, settings: Settings) -> list[Finding]:
+    """Judge rows of `batch_predictions` of one day or more."""
+    return [explained(predictions), ensemble_is_mean(predictions), possible(predictions), served_by_models(predictions)]
+
+
+def explained(predictions: pl.DataFrame) -> Finding:
+    """Each row has a forecast, or a quality that says why it has none."""
+    silent = predictions.filter(
+        pl.col("prediction_quality").is_null()
+        | (pl.col("ensemble_avg").is_null() & pl.col("prediction_quality").is_in(["ok", "fallback"]))
+    ).height
+    predicted = predictions.height - predictions["ensemble_avg"].null_count()
+    sentence = f"{predicted:,} of {predictions.height:,} rows are predicted, the others say why not"
+    if silent:
+        sentence = f"{silent:,} of {predictions.height:,} rows have neither a forecast nor a reason"
+    return Finding("explained", not silent, "error", sentence, {"rows": predictions.height, "predicted": predicted})
+
+
+def ensemble_is_mean(predictions: pl.DataFrame) -> Finding:
+    """`ensemble_avg` is the mean of the models that it names."""
+    members = pl.mean_horizontal(
+        pl.when(pl.col("ensemble_members").str.split(",").list.contains(m)).then(pl.col(f"{m}_prediction"))
+        for m in MODELS
+    )
+    off = predictions.filter(
+        pl.col("ensemble_members") != "baseline", (pl.col("ensemble_avg") - members).abs() > ROUNDING
+    ).height
+    sentence = "ensemble_avg is the mean of its members in every row"
+    if off:
+        sentence = f"in {off:,} rows ensemble_avg is not the mean of its members"
+    return Finding("ensemble_is_mean", not off, "error", sentence, {"rows_off": off})
+
+
+def possible(predictions: pl.DataFrame) -> Finding:
+    """Forecasts lie in the physical range of their target."""
+    limits = [
+        (pl.col("target_col") == name) & ((pl.col("ensemble_avg") < c.low) | (pl.col("ensemble_avg") > c.high))
+        for name, c in SENSOR.items()
+    ]
+    off = predictions.filter(pl.any_horizontal(limits)).height
+    sentence = "every forecast is physically possible"
+    if off:
+        sentence = f"{off:,} forecasts lie outside the physical range of their target"
+    return Finding("possible", not off, "error", sentence, {"rows_off": off})
+
+
+def served_by_models(predictions: pl.DataFrame) -> Finding:
+    """Learned models served, and not only the baseline in their place."""
+    fallback = (predictions["prediction_quality"] == "fallback").sum()
+    sentence = f"{predictions.height - fallback:,} of {predictions.height:,} rows were served by models"
+    return Finding("served_by_models", not fallback, "warn", sentence, {"fallback": fallback})
+
+
+def recent_findings(accuracy: pl.DataFrame, settings: Settings) -> list[Finding]:
+    """Judge rows of `prediction_accuracy` of the last days, all systems: interval coverage and skill."""
+    ensemble = accuracy.filter(
+        pl.col("model") == "ensemble", pl.col("system_id") == "all", pl.col("target_col") == settings.target_col
+    )
+    n = int(ensemble["n"].sum())
+    if n < LEAST_FORECASTS:
+        sentence = f"{n} forecasts have met their truth, {LEAST_FORECASTS} are needed to judge"
+        return [Finding("recent_accuracy", True, "warn", sentence, {"n": n})]
+    return [*_coverage(ensemble), _skill(ensemble, n)]
+
+
+def _coverage(ensemble: pl.DataFrame) -> Sequence[Finding]:
+    found = []
+    for name, tolerance in COVERAGE_TOLERANCE.items():
+        nominal = int(name.removeprefix("coverage_")) / 100
+        known = ensemble.drop_nulls(name)
+        if known.is_empty():
+            continue
+        share = float((known[name] * known["n"]).sum()) / int(known["n"].sum())
+        near = abs(share - nominal) <= tolerance
+        sentence = f"{share:.1%} of the truths lay in the {nominal:.0%} interval" + (
+            "" if near else f", further than {tolerance:.0%} from nominal"
+        )
+        found.append(Finding(name, near, "warn", sentence, {"share": share, "n": int(known["n"].sum())}))
+    return found
+
+
+def _skill(ensemble: pl.DataFrame, n: int) -> Finding:
+    mae = float((ensemble["mae"] * ensemble["n"]).sum()) / n
+    baseline = float((ensemble["baseline_mae"] * ensemble["n"]).sum()) / n
+    # A model whose validation found nothing to learn predicts its baseline, to the digit.
+    beats = mae <= baseline * (1 + ROUNDING)
+    verdict = "no worse than" if beats else "worse than"
+    sentence = f"over {n:,} forecasts the ensemble's MAE is {mae:.4g}, {verdict} the baseline's {baseline:.4g}"
+    return Finding("beats_baseline", beats, "warn", sentence, {"mae": mae, "baseline_mae": baseline})
