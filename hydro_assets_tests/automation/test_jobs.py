@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import dagster as dg
+import pytest
+
+from hydro_assets.assets import all_assets
+from hydro_assets.assets.sensor_features import SENSOR_FEATURES
+from hydro_assets.automation import all_automation
+from hydro_assets.checks import all_checks
+from hydro_assets.checks.keys import FEATURES_FIT, READINGS_FIT, TRAINING_WINDOW_CLEAN
+from hydro_assets.resources.environments import resources
+from hydro_assets.settings import Settings
+
+
+@pytest.fixture
+def defs(make_settings: Callable[..., Settings]) -> dg.Definitions:
+    settings = make_settings(partitions_start=date(2026, 1, 1))
+    jobs, schedules, sensors = all_automation(settings)
+    return dg.Definitions(
+        assets=all_assets(settings),
+        asset_checks=all_checks(settings),
+        jobs=jobs,
+        schedules=schedules,
+        sensors=sensors,
+        resources=resources(settings),
+    )
+
+
+def nodes(defs: dg.Definitions, job: str) -> set[str]:
+    layer = defs.resolve_job_def(job).asset_layer
+    checks = {f"{k.asset_key.to_user_string()}:{k.name}" for k in layer.asset_graph.asset_check_keys}
+    return {k.to_user_string() for k in layer.executable_asset_keys} | checks
+
+
+def text(key: dg.AssetCheckKey) -> str:
+    return f"{key.asset_key.to_user_string()}:{key.name}"
+
+
+def test_refresh_job__holds_the_daily_checks_and_not_the_training_gate(defs: dg.Definitions) -> None:
+    assert nodes(defs, "refresh_sensor_features") == {
+        SENSOR_FEATURES.to_user_string(),
+        text(READINGS_FIT),
+        text(FEATURES_FIT),
+    }
+
+
+def test_train_job__is_gated_by_the_training_window_and_builds_no_features(defs: dg.Definitions) -> None:
+    found = nodes(defs, "train_models")
+    assert text(TRAINING_WINDOW_CLEAN) in found
+    assert SENSOR_FEATURES.to_user_string() not in found
+    assert len([n for n in found if n.startswith("models/") and ":" not in n]) == 3
+
+
+def test_health_job__holds_no_partitioned_check(defs: dg.Definitions) -> None:
+    assert defs.resolve_job_def("check_health").partitions_def is None
+
+
+def test_all_automation__everything_that_should_run_is_running(defs: dg.Definitions) -> None:
+    state = {s.name: s.default_status.value for s in defs.sensors or [] if isinstance(s, dg.SensorDefinition)}
+    assert state == {
+        "gold_iot_data_watcher": "RUNNING",
+        "gold_iot_data_reported": "STOPPED",  # the alternative to the watcher: both would build each day twice
+        "score_when_features_change": "RUNNING",
+        "alert_run_failure": "RUNNING",
+        "alert_check_failure": "RUNNING",
+    }
+    schedules = [s for s in defs.schedules or [] if isinstance(s, dg.ScheduleDefinition)]
+    assert {s.name: s.default_status.value for s in schedules} == {
+        "weekly_training": "RUNNING",
+        "hourly_health": "RUNNING",
+    }
+
+
+def test_all_automation__no_condition_is_left_to_the_implicit_sensor_that_is_off(defs: dg.Definitions) -> None:
+    assert not defs.get_repository_def().has_sensor_def("default_automation_condition_sensor")
+
+
+def test_all_automation__every_name_says_what_it_does(defs: dg.Definitions) -> None:
+    for thing in [*(defs.sensors or []), *(defs.schedules or [])]:
+        assert thing.description, thing.name
