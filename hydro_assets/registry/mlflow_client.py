@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from filelock import FileLock
+
 from hydro_assets.errors import TrackingError
 from hydro_assets.settings import Settings
 
@@ -16,9 +18,13 @@ if TYPE_CHECKING:
 
 def mlflow_client(settings: Settings) -> MlflowClient:
     """Client of the configured tracking server and registry; the local SQLite file's folder is made when missing."""
-    if settings.mlflow_tracking_uri is None:
-        (settings.root / "mlflow").mkdir(parents=True, exist_ok=True)
-    return client_of(settings.tracking_uri, registry_uri(settings))
+    if settings.mlflow_tracking_uri is not None:
+        return client_of(settings.tracking_uri, registry_uri(settings))
+    folder = settings.root / "mlflow"
+    folder.mkdir(parents=True, exist_ok=True)
+    # The first client makes MLflow's tables; two processes that make them at once (mlflow 3.17) break each other.
+    with FileLock(folder / "store.lock"):
+        return client_of(settings.tracking_uri, registry_uri(settings))
 
 
 def client_of(tracking: str, registry: str) -> MlflowClient:

@@ -109,7 +109,8 @@ def rollback(settings: Settings, kind: str, decided_at: datetime) -> PromotionDe
         if target is None or not is_whole(client, target):
             state = "no champion" if current is None else f"no champion before version {current} that could serve"
             raise ModelUnavailableError(
-                f"{name} has {state}", "Pin a version with HYDRO_MODEL_VERSION, or train and promote a new one"
+                f"{name} has {state}",
+                "Pin a version (HYDRO_MODEL_VERSION), or give the alias champion to one in MLflow",
             )
         client.set_registered_model_alias(name, CHAMPION, target.version)
     reason = f"version {target.version} serves again in place of version {current}"

@@ -17,6 +17,7 @@ from hydro_assets.registry.mlflow_client import (
     tracking_errors,
     version_url,
 )
+from hydro_assets.registry.model_card import model_card
 from hydro_assets.registry.run_log import MODEL_FOLDER, log_training, summary_metrics
 from hydro_assets.registry.tracking import Provenance, TrainingRun, training_run
 from hydro_assets.registry.versions import CHALLENGER, DIGEST
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RegisteredVersion:
-    """A version in the registry and where it came from. The URLs are None for a local file store."""
+    """A version in the registry, where it came from, and its model card (markdown).
+
+    The URLs are None for a local file store, which has no pages.
+    """
 
     name: str
     version: str
@@ -38,6 +42,7 @@ class RegisteredVersion:
     source_uri: str
     run_url: str | None
     version_url: str | None
+    card: str
 
 
 def train_and_register(
@@ -103,6 +108,7 @@ def register(run: TrainingRun, result: TrainingResult, digest: str) -> Registere
     return RegisteredVersion(
         name, version, run.run_id, experiment_name(settings, kind), source,
         run_url(settings, run.experiment_id, run.run_id), version_url(settings, name, version),
+        model_card(result.package.info, result.metrics, run.provenance, name, version, result.classification),
     )
 
 

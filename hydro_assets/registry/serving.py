@@ -25,7 +25,10 @@ from hydro_assets.settings import Settings, duration_text
 if TYPE_CHECKING:
     from hydro_assets.models.package import ForecastPackage
 
-_REMEDY = "Roll back with `hydro rollback`, or train again; predictions that were written stay as they are"
+_REMEDY = (
+    "Roll back with `hydro rollback`, or give the alias champion to another version in MLflow; predictions that were "
+    "written stay as they are"
+)
 
 
 def serving_version(settings: Settings, kind: str) -> str | None:

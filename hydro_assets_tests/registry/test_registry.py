@@ -48,6 +48,7 @@ def test_registration__tags_the_version_with_time_experiment_run_parameters_and_
     assert found.tags["dagster_run_id"] == "run-1"
     assert json.loads(found.tags["hyper_parameters"])["num_leaves"] == 31
     assert json.loads(found.tags["metrics"])["holdout_mae"] > 0
+    assert made.card.startswith("# hydroponics_lightgbm_classifier version 1\n")
 
 
 def test_train_and_register__trains_inside_its_run(

@@ -176,8 +176,8 @@ def test_run_of_another_machine__is_given_up_for_a_reason_only(
     assert _status(settings, other) == status
 
 
-def test_two_processes__train_side_by_side(quick: MakeSettings, provenance: Provenance) -> None:
-    settings = quick()
+def test_two_processes__train_side_by_side_in_a_home_that_is_new(make_settings: MakeSettings) -> None:
+    settings = make_settings()
     code = textwrap.dedent("""
         import sys
         from datetime import UTC, datetime

@@ -1,0 +1,23 @@
+"""Packages that earlier versions saved are still read, and answer as they did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from hydro_assets.models.package import ForecastPackage
+from hydro_assets_tests.registry.golden_package import GOLDEN, KINDS
+
+SAVED = [(version, kind) for version in sorted(p.name for p in GOLDEN.iterdir()) for kind in KINDS]
+
+
+@pytest.mark.parametrize(("version", "kind"), SAVED)
+def test_saved_package__answers_as_it_did(version: str, kind: str) -> None:
+    folder: Path = GOLDEN / version
+    answers = ForecastPackage.load(folder / kind).predict(pl.read_parquet(folder / "rows.parquet"))
+    wanted = pl.read_parquet(folder / kind / "forecasts.parquet")
+    assert wanted["prediction"].is_not_null().sum() > 100
+    assert_frame_equal(answers, wanted, abs_tol=1e-5)
