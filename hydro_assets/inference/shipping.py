@@ -25,7 +25,7 @@ _LOCK = threading.Lock()
 
 @dataclass(frozen=True)
 class Shipment:
-    """The files of one saved model by relative path, and their digest."""
+    """The files of one saved model by relative path, and the digest of them and of what loads them."""
 
     loader: type[ForecastPackage]
     files: Mapping[str, bytes]
@@ -38,7 +38,7 @@ class Shipment:
             root = Path(folder)
             package.save(root)
             files = {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(f"{type(package).__module__}.{type(package).__qualname__}".encode())
         for name, content in files.items():
             digest.update(f"{name}\0{len(content)}\0".encode() + content)
         return cls(type(package), files, digest.hexdigest())

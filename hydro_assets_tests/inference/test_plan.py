@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -98,6 +99,22 @@ def test_misfit__stops_before_anything_is_written(filled: Lakehouse, settings: S
     with pytest.raises(ModelUnavailableError, match="ec_level"):
         score_days(filled, settings, ServingModels({"gru": WindowMean(features=["ec_level"])}, {}), FIRST, LAST, NOW)
     assert filled.version("predictions.batch_predictions") == version
+
+
+@dataclass(frozen=True)
+class Breaking(WindowMean):
+    """Fits, and fails where the rows are."""
+
+    def predict(self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+        raise ModelUnavailableError("weights.pt is damaged", "Serve another version")
+
+
+def test_model_that_fails_on_a_worker__leaves_the_previous_predictions(filled: Lakehouse, settings: Settings) -> None:
+    score_days(filled, settings, MODELS, FIRST, LAST, NOW)
+    before = predictions(filled)
+    with pytest.raises(Exception, match=r"weights.pt is damaged. Serve another version"):
+        score_days(filled, settings, ServingModels({"gru": Breaking()}, {"gru": "2"}), FIRST, LAST, NOW)
+    assert predictions(filled).equals(before)
 
 
 def test_days_without_models__are_served_by_the_baseline(filled: Lakehouse, settings: Settings) -> None:
