@@ -4,7 +4,7 @@ A policy tells that the pipeline lives (it looks at the last event, of any day);
 there, which no policy can (rebuilding an old day would turn it green).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -53,19 +53,6 @@ def freshness_policies(settings: Settings) -> Mapping[dg.AssetKey, dg.FreshnessP
     }
     weekly = dg.FreshnessPolicy.time_window(fail_window=MODEL_AGE, warn_window=MODEL_AGE_WARNING)
     return policies | {model_key(settings, kind): weekly for kind in MODELS}
-
-
-def with_freshness(
-    assets: Sequence[dg.AssetsDefinition | dg.AssetSpec], settings: Settings
-) -> list[dg.AssetsDefinition | dg.AssetSpec]:
-    """The assets with the policies of the table of deadlines."""
-    policies = freshness_policies(settings)
-
-    def set_policy(spec: dg.AssetSpec) -> dg.AssetSpec:
-        policy = policies.get(spec.key)
-        return spec if policy is None else spec.replace_attributes(freshness_policy=policy)
-
-    return [set_policy(a) if isinstance(a, dg.AssetSpec) else a.map_asset_specs(set_policy) for a in assets]
 
 
 def arrival(table: str, due: date, newest: date | None) -> Finding:
