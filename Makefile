@@ -23,7 +23,7 @@ demo: install     ## simulated farm -> features -> models -> predictions, and th
 	$(BIN)/hydro demo $(DEMO)
 
 dev: install      ## open the Dagster UI with the history of the demo
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/hydro dev
+	$(BIN)/hydro dev
 
 test: install     ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)

@@ -15,6 +15,8 @@ from hydro_assets.settings import Settings
 _DAGSTER_YAML = """\
 telemetry:
   enabled: false
+nux:
+  enabled: false
 """
 
 

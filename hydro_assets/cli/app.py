@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 
 # Each module registers its commands on `app` when it is imported.
-GROUPS = ("data", "pipeline", "jobs", "models", "verify")
+GROUPS = ("data", "pipeline", "jobs", "models", "verify", "backtest")
 
 
 def settings_with(**options: Any) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,7 +66,7 @@ def dev(port: Annotated[int, typer.Option(help="port of the UI on 127.0.0.1")] =
         if (source / "workspace.yaml").exists()
         else ["-m", "hydro_assets.definitions"]
     )
-    os.execvp("dagster", ["dagster", "dev", *where, "-h", "127.0.0.1", "-p", str(port)])
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *where, "-h", "127.0.0.1", "-p", str(port)])
 
 
 def run_and_report(settings: Settings) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from hydro_assets.columns import MODELS, SENSOR
-from hydro_assets.contracts.finding import Finding
+from hydro_assets.contracts.finding import Finding, share_finding
 from hydro_assets.settings import Settings
 
 COLUMNS: tuple[str, ...] = (
@@ -20,6 +20,7 @@ COLUMNS: tuple[str, ...] = (
 )
 """What the day's findings read."""
 
+FALLBACK_WARNING = 0.2  # share of a day's rows
 # Sums in another order differ in the last digits.
 ROUNDING = 1e-6
 # A share is judged from this many forecasts on; below, chance alone moves it more than the tolerance.
@@ -74,10 +75,11 @@ def possible(predictions: pl.DataFrame) -> Finding:
 
 
 def served_by_models(predictions: pl.DataFrame) -> Finding:
-    """Learned models served, and not only the baseline in their place."""
-    fallback = (predictions["prediction_quality"] == "fallback").sum()
-    sentence = f"{predictions.height - fallback:,} of {predictions.height:,} rows were served by models"
-    return Finding("served_by_models", not fallback, "warn", sentence, {"fallback": fallback})
+    """Learned models served, and not only the baseline in their place; short histories after a gap are normal."""
+    fallback = int((predictions["prediction_quality"] == "fallback").sum())
+    share = fallback / max(predictions.height, 1)
+    what = f"of {predictions.height:,} rows were served by the baseline alone"
+    return share_finding("served_by_models", what, share, FALLBACK_WARNING, 1.0, {"fallback": fallback})
 
 
 def recent_findings(accuracy: pl.DataFrame, settings: Settings) -> list[Finding]:

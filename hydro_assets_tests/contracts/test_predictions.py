@@ -53,7 +53,7 @@ def test_day_findings__of_good_rows_all_pass(settings: Settings) -> None:
         pytest.param(
             {"prediction_quality": ["fallback", "ok"], "ensemble_members": ["baseline", "lstm,gru"]},
             "served_by_models",
-            "1 of 2 rows were served",
+            "50.0% of 2 rows were served by the baseline alone",
             id="fallback",
         ),
     ],
