@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from hydro_assets.columns import KEYS, MODELS
+from hydro_assets.columns import KEYS, MODELS, SENSOR
 from hydro_assets.inference.members import PREDICTION_COLUMNS, require_fitting
 from hydro_assets.settings import Settings
 
@@ -32,7 +32,8 @@ def score_system(
 
     `frame`: feature rows of one system, sorted by timestamp, with the history that the models look back on.
     `packages`, `versions`: by kind (`columns.MODELS`); a kind that is absent has no model that may serve.
-    Returns all columns of `frame`, then `columns.batch_predictions_table`'s own, forecasts in the target's unit.
+    Returns all columns of `frame`, then `columns.batch_predictions_table`'s own. Forecasts are in the target's unit
+    and end at its physical range (a relative humidity of 101 % becomes 100 %).
 
     `ensemble_avg` is the mean of the forecasts of `ensemble_members`; its interval is the mean of their bounds, which
     holds at least its nominal share only as far as the members err together (`prediction_accuracy` measures it).
@@ -94,9 +95,11 @@ def _forecast(
     probability = {"lightgbm_optimal_probability": pl.Float64} if kind == "lightgbm" else {}
     if package is None:
         return pl.DataFrame(schema={**keys, **{f"{kind}_{name}": types[name] for name in names}, **probability})
-    out = package.predict(frame, start, end)
-    numbers = [pl.when(pl.col(n).is_finite()).then(n).alias(n) for n in ("prediction", "baseline", *BOUNDS)]
-    out = out.with_columns(numbers).with_columns(
+    limits = SENSOR.get(package.info.target_col)
+    low, high = (limits.low, limits.high) if limits else (None, None)
+    numbers = ("prediction", "baseline", *BOUNDS)
+    possible = [pl.when(pl.col(n).is_finite()).then(pl.col(n).clip(low, high)).alias(n) for n in numbers]
+    out = package.predict(frame, start, end).with_columns(possible).with_columns(
         *(pl.when(pl.col("prediction").is_not_null()).then(bound).alias(bound) for bound in BOUNDS),
         reason=pl.when(pl.col("prediction").is_not_null())
         .then(pl.lit("ok"))

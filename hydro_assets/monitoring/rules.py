@@ -61,8 +61,10 @@ def decide_retrain(
         *_accuracy_reason(accuracy, settings, days, day),
         *_drift_reasons(drift, settings, days, day),
     ]
-    fault = [f"the target is missing in {bad[day]:.0%} of the rows of {day}; mend the probe first"] if day in bad else []
-    return RetrainDecision(day, tuple(reasons), tuple(fault))
+    if day not in bad:
+        return RetrainDecision(day, tuple(reasons), ())
+    fault = f"the target is missing in {bad[day]:.0%} of the rows of {day}; mend the probe first"
+    return RetrainDecision(day, tuple(reasons), (fault,))
 
 
 def bad_data_shares(quality_by_day: Mapping[str, Mapping[str, int]]) -> dict[date, float]:

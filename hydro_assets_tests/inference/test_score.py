@@ -125,6 +125,12 @@ def test_forecast_that_is_not_a_number__is_no_member() -> None:
     assert row["gru_prediction"] is None
 
 
+def test_forecast__ends_at_the_physical_range() -> None:
+    row = score(feature_rows(list(range(6)), [12.95] * 6), {"gru": WindowMean(0.3)}).tail(1).row(0, named=True)
+    assert (row["gru_prediction"], row["upper_80"]) == (13.0, 13.0)
+    assert row["lower_95"] == 13.0  # 12.95 + 0.3 + 0.02 - 0.2
+
+
 def test_misfits__are_refused_with_all_their_reasons() -> None:
     packages = {
         "lstm": WindowMean(target_col="tds_level"),

@@ -20,8 +20,8 @@ def days_back(n: int) -> date:
 def accuracy(newest_last: list[float | None], n: int = 1000) -> pl.DataFrame:
     """The ensemble's MAE over the baseline's, per day up to today."""
     rows = [
-        {"date": days_back(len(newest_last) - 1 - i), "system_id": system, "target_col": "ph_level", "model": "ensemble",
-         "n": n, "mae": ratio * 0.1, "baseline_mae": 0.1}
+        {"date": days_back(len(newest_last) - 1 - i), "system_id": system, "target_col": "ph_level",
+         "model": "ensemble", "n": n, "mae": ratio * 0.1, "baseline_mae": 0.1}
         for i, ratio in enumerate(newest_last) if ratio is not None
         for system in ("all", "a")
     ]
