@@ -44,9 +44,10 @@ def serving_version(settings: Settings, kind: str) -> str | None:
         if chosen is None:
             chosen, why = aliases(client, name).get(CHAMPION), "the champion"
         if chosen is None:
-            return next((str(v.version) for v in versions(client, name) if is_whole(client, v)), None)
+            return next((v for v in versions(client, name) if is_whole(client, find_version(client, name, v))), None)
         found = find_version(client, name, chosen)
-    if found is None or not is_whole(client, found):
+        whole = is_whole(client, found)
+    if not whole:
         state = "does not exist" if found is None else "was not registered whole"
         raise ModelUnavailableError(
             f"Version {chosen} of {name}, {why}, {state}",

@@ -16,15 +16,18 @@ CHALLENGER = "challenger"
 DIGEST = "package_sha256"  # tag of a version: checksum of its package
 
 
-def versions(client: MlflowClient, name: str) -> list[ModelVersion]:
-    """All versions of a model, newest first; none when the model does not exist."""
+def versions(client: MlflowClient, name: str) -> list[str]:
+    """Numbers of all versions of a model, newest first; none when the model does not exist.
+
+    Only the numbers, because a search under Unity Catalog gives no tags: ask `find_version` for more.
+    """
     found: list[ModelVersion] = []
     token: str | None = None
     while token != "":
         page = client.search_model_versions(f"name='{name}'", page_token=token)
         found += page
         token = page.token or ""
-    return sorted(found, key=lambda v: int(v.version), reverse=True)
+    return [str(number) for number in sorted((int(v.version) for v in found), reverse=True)]
 
 
 def aliases(client: MlflowClient, name: str) -> dict[str, str]:
@@ -37,12 +40,12 @@ def find_version(client: MlflowClient, name: str, version: str) -> ModelVersion 
     return found_or_none(client.get_model_version, name, version)
 
 
-def is_whole(client: MlflowClient, version: ModelVersion) -> bool:
-    """Whether a version was registered by `register` and its files are there, as far as the registry knows.
+def is_whole(client: MlflowClient, version: ModelVersion | None) -> bool:
+    """Whether a version exists, was registered by `register` and its files are there, as far as the registry knows.
 
     A run that has since been purged counts as finished: the version's digest was written after its end.
     """
-    if version.status != "READY" or DIGEST not in version.tags:
+    if version is None or version.status != "READY" or DIGEST not in version.tags:
         return False
     run = found_or_none(client.get_run, version.run_id or "")
     return run is None or run.info.status == "FINISHED"

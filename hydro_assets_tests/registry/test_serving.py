@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
 import pytest
+from mlflow import MlflowClient
+from mlflow.store.entities.paged_list import PagedList
 from polars.testing import assert_frame_equal
 
 from hydro_assets.errors import ModelUnavailableError
@@ -26,6 +29,19 @@ def test_no_model__serves_nothing(quick: MakeSettings) -> None:
 
 
 def test_without_a_champion__the_latest_serves(farm: Settings) -> None:
+    assert serving_version(farm, "gru") == "2"
+
+
+def test_search_without_tags__as_under_unity_catalog__still_finds_the_latest(
+    farm: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = MlflowClient.search_model_versions
+
+    def bare(*args: object, **kwargs: object) -> PagedList[SimpleNamespace]:
+        found = search(*args, **kwargs)  # type: ignore[arg-type]
+        return PagedList([SimpleNamespace(version=str(v.version)) for v in found], found.token)
+
+    monkeypatch.setattr(MlflowClient, "search_model_versions", bare)
     assert serving_version(farm, "gru") == "2"
 
 
