@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 GOLD = "gold.iot_data"
-# A UTC day overlaps at most two wall-clock days on each side of its look-back, whatever the farm's time zone.
+# Wall-clock days are shifted against UTC days by less than a day, whatever the farm's time zone.
 ZONE_MARGIN = timedelta(days=1)
 
 
@@ -105,9 +105,9 @@ def sensor_features_frame(lakehouse: Lakehouse, spec: FeatureSpec, start_day: da
 
     settings = lakehouse.settings
     per_task = settings.days_per_task
-    margin = spec.look_back + ZONE_MARGIN
-    back_days = -(-margin // timedelta(days=1))  # whole days, rounded up
-    gold = lakehouse.read(GOLD, start_day - timedelta(days=back_days), end_day + ZONE_MARGIN)
+    zone_days = 0 if spec.timezone == "UTC" else ZONE_MARGIN.days
+    back_days = -(-spec.look_back // timedelta(days=1)) + zone_days  # whole days, rounded up
+    gold = lakehouse.read(GOLD, start_day - timedelta(days=back_days), end_day + timedelta(days=zone_days))
     wanted = [
         c
         for c in (
@@ -124,7 +124,7 @@ def sensor_features_frame(lakehouse: Lakehouse, spec: FeatureSpec, start_day: da
     # A reading serves every task whose days it can reach: its own, and those within the look-back after it.
     offset = F.datediff(F.to_date("timestamp_key"), F.lit(start_day))
     last_task = (end_day - start_day).days - 1
-    first = F.greatest(F.floor((offset - 1) / per_task), F.lit(0))
+    first = F.greatest(F.floor((offset - zone_days) / per_task), F.lit(0))
     last = F.least(F.floor((offset + back_days) / per_task), F.lit(last_task // per_task))
     rows = gold.select(
         F.coalesce(system, F.lit(settings.default_system)).alias("system_id"),

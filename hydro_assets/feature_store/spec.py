@@ -10,12 +10,18 @@ from hydro_assets.columns import (
     ACTUATORS,
     REQUIRED_SENSORS,
     SENSORS,
+    WINDOWS,
     Table,
     sensor_features_table,
     usable_lags,
     usable_windows,
 )
 from hydro_assets.settings import Settings, duration_text
+
+
+def look_back(step: timedelta) -> timedelta:
+    """The widest window; on the coarsest grids the six steps that a probe is judged by."""
+    return max(*WINDOWS, 6 * step)
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,8 @@ class FeatureSpec:
 
     @property
     def look_back(self) -> timedelta:
-        """History that a row can depend on: the widest window, and one gap."""
-        return timedelta(hours=24) + self.gap_limit
+        """History that a row can depend on."""
+        return look_back(self.step)
 
     @property
     def environment_sensors(self) -> list[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from hydro_assets.columns import WINDOWS
+from hydro_assets.feature_store.spec import look_back
 from hydro_assets.lakehouse.delta_log import LogReading
 from hydro_assets.lakehouse.tables import TableVersion
 
@@ -67,18 +67,13 @@ class Reach:
     timezone: str
     step: timedelta
 
-    @property
-    def look_back(self) -> timedelta:
-        """The widest window; on the coarsest grids the six steps that a probe is judged by."""
-        return max(*WINDOWS, 6 * self.step)
-
     def own_days(self, day: date) -> list[date]:
         """Gold days with readings that fall into the feature day itself."""
         return self._wall_days(timedelta(0), day)
 
     def needed_days(self, day: date) -> list[date]:
         """Gold days with readings that any row of the feature day uses."""
-        return self._wall_days(self.look_back, day)
+        return self._wall_days(look_back(self.step), day)
 
     def _wall_days(self, back: timedelta, day: date) -> list[date]:
         zone = ZoneInfo(self.timezone)
@@ -93,7 +88,7 @@ def stale_days(gold: GoldDays, built: BuiltDays, reach: Reach) -> dict[date, int
 
     A day whose look-back alone changed is stale only when Gold has readings of the day itself, or it was built before.
     """
-    margin = reach.look_back // timedelta(days=1) + 2
+    margin = look_back(reach.step) // timedelta(days=1) + 2
     near = {g + timedelta(days=i) for g in gold.changed for i in range(-1, margin + 1)}
     stale = {}
     for day in sorted(near):

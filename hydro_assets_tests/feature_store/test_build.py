@@ -45,12 +45,21 @@ def stored(lakehouse: Lakehouse) -> pl.DataFrame:
     return lakehouse.read_polars("feature_store.sensor_features").sort("system_id", "timestamp")
 
 
-@pytest.mark.parametrize("days_per_task", [1, 7])
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param({"days_per_task": 1}, id="a day per task"),
+        pytest.param({"days_per_task": 7}, id="a week per task"),
+        pytest.param({"days_per_task": 1, "timezone": "UTC"}, id="UTC"),
+        pytest.param({"days_per_task": 2, "timezone": "America/Los_Angeles"}, id="west"),
+        pytest.param({"days_per_task": 1, "timezone": "UTC", "feature_step": "6h"}, id="coarsest grid"),
+    ],
+)
 def test_build__distributed_equals_the_whole_history_at_once(
-    make_settings: Callable[..., Settings], days_per_task: int
+    make_settings: Callable[..., Settings], overrides: dict[str, object]
 ) -> None:
     gold = two_systems()
-    lakehouse = farm(make_settings, gold, days_per_task=days_per_task)
+    lakehouse = farm(make_settings, gold, **overrides)
     built = build_sensor_features(lakehouse, FIRST, LAST)
     expected = whole_history(lakehouse, gold)
     assert_same(stored(lakehouse).select(expected.columns), expected, 1e-9)
