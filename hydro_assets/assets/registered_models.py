@@ -80,6 +80,7 @@ def model_facts(trained: "TrainedModel") -> dict[str, Any]:
         "split": dg.MetadataValue.json(dict(info.split)),
         "metrics": dg.MetadataValue.md(markdown_table(result.metrics.filter(result.metrics["system_id"] == "all"))),
         "notes": list(info.notes),
+        "model_card": dg.MetadataValue.md(registered.card),
         **{f"holdout_mae_{name}": float(value) for name, value in mae.items() if value is not None},
         **{f"plot_{name}": image(png, name) for name, png in result.plots.items()},
     }

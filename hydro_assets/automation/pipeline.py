@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -12,47 +12,64 @@ from hydro_assets.assets.partitions import first_day
 from hydro_assets.automation.attempts import REFRESH_JOB
 from hydro_assets.automation.jobs import SCORE_JOB, TRAIN_JOB
 from hydro_assets.automation.local_run import dagster_instance, run_job
+from hydro_assets.columns import MODELS
 from hydro_assets.feature_store.build import feature_span
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
+from hydro_assets.tasks.currency import outdated
+
+DATA_VERSION = "dagster/data_version"
 
 
-def run_pipeline(settings: Settings, report: Callable[[str], None]) -> None:
-    """Materialise every asset for all days of Gold. Raises RunFailedError when a run ends red."""
+def run_pipeline(settings: Settings, report: Callable[[str], None], everything: bool = False) -> None:
+    """Materialise what is not up to date, or everything, for all days of Gold.
+
+    Raises TableError when Gold is empty, RunFailedError when a run ends red.
+    """
     from hydro_assets.definitions import build_definitions
 
     lakehouse = Lakehouse(settings)
-    days = lakehouse.days("gold.iot_data")
     first, end = feature_span(lakehouse)
     # The partitions end today: a wall clock that runs ahead has no day there yet.
-    span = (max(first, first_day(settings)), min(end, datetime.now(UTC).date() + timedelta(days=1)))
+    first, end = max(first, first_day(settings)), min(end, datetime.now(UTC).date() + timedelta(days=1))
     defs = build_definitions(settings)
     tags = {"hydro/trigger": "hydro_run"}
     with dagster_instance(settings) as instance:
-        report_gold(instance, lakehouse, days)
-        report(f"1/3 features of {span[0]} .. {span[1] - timedelta(days=1)}")
-        run_job(defs.resolve_job_def(REFRESH_JOB), instance, span, tags)
-        report("2/3 models: lstm, gru, lightgbm")
-        run_job(defs.resolve_job_def(TRAIN_JOB), instance, None, tags)
-        report("3/3 predictions and what follows from them")
-        run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
+        report_gold(instance, lakehouse)
+        days = [day for day in outdated(lakehouse).feature_days if first <= day < end]
+        if everything or days:
+            start, stop = (first, end) if everything else (days[0], days[-1] + timedelta(days=1))
+            report(f"1/3 features of {start} .. {stop - timedelta(days=1)}")
+            run_job(defs.resolve_job_def(REFRESH_JOB), instance, (start, stop), tags)
+        else:
+            report("1/3 features are up to date")
+        if everything or outdated(lakehouse).models:
+            report(f"2/3 models: {', '.join(MODELS)}")
+            run_job(defs.resolve_job_def(TRAIN_JOB), instance, None, tags)
+        else:
+            report("2/3 models are up to date with features and settings")
+        if everything or outdated(lakehouse).predictions:
+            report("3/3 predictions and what follows from them")
+            run_job(defs.resolve_job_def(SCORE_JOB), instance, (first, end), tags)
+        else:
+            report("3/3 predictions are up to date with features and models")
 
 
-def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse, days: list[date]) -> None:
-    """Tell Dagster which Gold days are there, in which version: Gold is filled outside of it."""
+def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
+    """Tell Dagster which Gold days are there, in which version: Gold is filled outside of it. Told once per version."""
     version = lakehouse.version("gold.iot_data")
-    assert version is not None
-    counts = lakehouse.read("gold.iot_data").groupBy("date").count().toArrow().to_pylist()
-    rows = {r["date"]: r["count"] for r in counts}
-    for day in days:
+    assert version is not None  # the caller has read it
+    tag = f"{version.table_id}-{version.version}"
+    event = instance.get_latest_materialization_event(IOT_DATA)
+    known = event.asset_materialization if event is not None else None
+    if known is not None and (known.tags or {}).get(DATA_VERSION) == tag:
+        return
+    for day, rows in lakehouse.rows_by_day("gold.iot_data").items():
         instance.report_runless_asset_event(
             dg.AssetMaterialization(
                 IOT_DATA,
                 partition=day.isoformat(),
-                metadata={"dagster/partition_row_count": rows[day], "delta_version": version.version},
-                tags={
-                    "dagster/data_version": f"{version.table_id}-{version.version}",
-                    "dagster/data_version_is_user_provided": "true",
-                },
+                metadata={"dagster/partition_row_count": rows, "delta_version": version.version},
+                tags={DATA_VERSION: tag, "dagster/data_version_is_user_provided": "true"},
             )
         )

@@ -52,17 +52,26 @@ def backtest_command(
     if output is Format.JSON:
         typer.echo(json.dumps(result.to_json(), indent=1))
         return
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=240, float_precision=4, tbl_hide_dataframe_shape=True,
-                   tbl_hide_column_data_types=True):
+    with pl.Config(
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=240,
+        float_precision=4,
+        tbl_hide_dataframe_shape=True,
+        tbl_hide_column_data_types=True,
+    ):
         typer.echo(result.table)
     for number, split in enumerate(result.splits, start=1):
         dates = split.describe()
-        parts = [f"{p} {dates[f'{p}_start'][:16]} .. {dates[f'{p}_end'][:16]}"
-                 for p in ("train", "validation", "holdout")]
+        parts = [
+            f"{p} {dates[f'{p}_start'][:16]} .. {dates[f'{p}_end'][:16]}" for p in ("train", "validation", "holdout")
+        ]
         typer.echo(f"fold {number}: {', '.join(parts)} (UTC), embargo {dates['embargo']}")
     typer.echo(f"MAE on the holdout; grid {settings.feature_step}; ensemble_ratio = ensemble / better baseline")
-    typer.echo(f"the ensemble is {100 * result.mean_gain:.1f} % better than the better baseline in the mean over "
-               "targets and horizons")
+    typer.echo(
+        f"the ensemble is {100 * result.mean_gain:.1f} % better than the better baseline in the mean over "
+        "targets and horizons"
+    )
 
 
 def _words(text: str) -> list[str]:
@@ -75,8 +84,9 @@ def _words(text: str) -> list[str]:
 def _numbers(text: str) -> list[int]:
     bad = [w for w in _words(text) if not w.isdigit() or not 1 <= int(w) <= 1440]
     if bad:
-        raise SettingsError(f"--horizons {', '.join(bad)} is not a number of steps from 1 to 1440",
-                            "Write for example 1,15,60")
+        raise SettingsError(
+            f"--horizons {', '.join(bad)} is not a number of steps from 1 to 1440", "Write for example 1,15,60"
+        )
     return sorted(int(w) for w in _words(text))
 
 

@@ -22,14 +22,19 @@ Horizon = Annotated[int | None, typer.Option(help="steps ahead")]
 
 
 @app.command()
-def run(step: Step = None, target: Target = None, horizon: Horizon = None) -> None:
-    """Materialise everything from Gold: features, the three models, predictions. Options are kept in hydro.toml."""
+def run(
+    step: Step = None,
+    target: Target = None,
+    horizon: Horizon = None,
+    everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
+) -> None:
+    """Bring features, the three models and predictions up to date with Gold. Options are kept in hydro.toml."""
     chosen = {"feature_step": step, "target_col": target, "forecast_horizon": horizon}
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = settings_with(**given)
     if given:
         say(f"kept in {remember(settings.root, **given)}, where the UI finds them too: {given}")
-    run_and_report(settings)
+    run_and_report(settings, everything)
 
 
 @app.command()
@@ -69,11 +74,11 @@ def dev(port: Annotated[int, typer.Option(help="port of the UI on 127.0.0.1")] =
     os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *where, "-h", "127.0.0.1", "-p", str(port)])
 
 
-def run_and_report(settings: Settings) -> None:
+def run_and_report(settings: Settings, everything: bool = False) -> None:
     """`hydro run` for these settings."""
     from hydro_assets.automation.pipeline import run_pipeline
 
     started = time.monotonic()
-    run_pipeline(settings, say)
+    run_pipeline(settings, say, everything)
     say(f"done in {time.monotonic() - started:.0f} s")
     print_status(settings)

@@ -131,12 +131,18 @@ class Lakehouse:
             lazy = lazy.select(columns)
         return _utc_timestamps(lazy.collect())
 
+    def rows_by_day(
+        self, name: str, start_day: date | None = None, end_day: date | None = None
+    ) -> dict[date, int]:
+        """Rows of each day that holds any, in order of days."""
+        frame = self.read(name, start_day, end_day)
+        day = "date" if "date" in frame.columns else "CAST(timestamp_key AS DATE) AS date"
+        counts = frame.selectExpr(day).groupBy("date").count().toArrow().to_pylist()
+        return {r["date"]: int(r["count"]) for r in sorted(counts, key=lambda r: r["date"])}
+
     def days(self, name: str) -> list[date]:
         """Days that hold rows, in order."""
-        frame = self.read(name)
-        column = "date" if "date" in frame.columns else "CAST(timestamp_key AS DATE) AS date"
-        rows = frame.selectExpr(column).distinct().toArrow()
-        return sorted(rows.column("date").to_pylist())
+        return list(self.rows_by_day(name))
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -270,8 +276,7 @@ class Lakehouse:
                 return
 
     def _receipt(self, table: Table, start_day: date, end_day: date) -> WriteReceipt:
-        counts = self.read(table.name, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
-        by_day = {str(r["date"]): int(r["count"]) for r in sorted(counts, key=lambda r: r["date"])}
+        by_day = {str(day): n for day, n in self.rows_by_day(table.name, start_day, end_day).items()}
         return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), by_day)
 
 

@@ -54,11 +54,11 @@ def table_counts(lakehouse: Lakehouse) -> list[TableCount]:
         if version is None:
             continue
         frame = lakehouse.read(name)
-        if "date" in frame.columns:
-            by_day = frame.groupBy("date").count().toArrow().to_pylist()
-            days = sorted(r["date"] for r in by_day)
+        if {"date", "timestamp_key"} & set(frame.columns):
+            by_day = lakehouse.rows_by_day(name)
+            days = list(by_day)
             span = f"{days[0]} .. {days[-1]}" if days else ""
-            counts.append(TableCount(name, sum(r["count"] for r in by_day), span, version.version))
+            counts.append(TableCount(name, sum(by_day.values()), span, version.version))
         else:
             counts.append(TableCount(name, frame.count(), "", version.version))
     return counts
