@@ -16,7 +16,8 @@ from hydro_assets.models.contract import HINDCAST_STEPS
 from hydro_assets.models.windows import SegmentGrid
 
 SHARPNESS = 30.0  # a forecaster with a loss 10 % above the best one weighs exp(-3) of it
-PRIOR_COUNT = 20.0  # the prior loss counts as so many hindcasts
+PRIOR_COUNT = 20.0  # the prior counts as so many hindcasts
+_LEVEL_COUNT = 5.0  # hindcasts after which the recent errors, not the prior, say how large errors are
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,11 @@ class Combination:
     def _recent_loss(
         grid: SegmentGrid, rows: np.ndarray, error: np.ndarray, horizon: int, prior: np.ndarray
     ) -> np.ndarray:
-        """[E, n] mean error of the last HINDCAST_STEPS origins whose truth is known at each row, and the prior's."""
+        """[E, n] mean error of the last HINDCAST_STEPS origins whose truth is known at each row, and the prior's.
+
+        The prior speaks of ratios only: it is scaled to the size of the recent errors, because what was a quiet day
+        in validation may be a wild one now, and the other way round.
+        """
         known = ~np.isnan(error).any(axis=0)
         dense = np.zeros((error.shape[0] + 1, grid.segment_of_step.size))
         at = grid.step_of_row[rows[known]] + horizon  # where the error becomes known
@@ -76,8 +81,10 @@ class Combination:
         while width < HINDCAST_STEPS:
             dense[:, width:] = dense[:, width:] + dense[:, :-width]
             width *= 2
-        here = dense[:, grid.step_of_row[rows]]
-        return (here[:-1] + PRIOR_COUNT * prior[:, None]) / (here[-1] + PRIOR_COUNT)
+        total, count = dense[:-1, grid.step_of_row[rows]], dense[-1, grid.step_of_row[rows]]
+        least = max(float(prior.min()), 1e-300)
+        level = (total.min(axis=0) + _LEVEL_COUNT * least) / (count + _LEVEL_COUNT)  # [n]
+        return (total + PRIOR_COUNT * (prior / least)[:, None] * level) / (count + PRIOR_COUNT)
 
     def to_json(self) -> dict[str, Any]:
         return {"prior": self.prior.tolist()}

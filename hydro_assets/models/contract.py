@@ -70,10 +70,11 @@ class Samples:
 
 @dataclass
 class FitNotes:
-    """What a fit has to say: per-epoch history and sentences for the model card."""
+    """What a fit has to say: per-epoch history, sentences for the model card, share of the gain per feature."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    importance: dict[str, float] = field(default_factory=dict)
 
 
 class Forecaster(ABC):

@@ -54,6 +54,7 @@ class LightGBMForecaster(Forecaster):
             self._fit_regression(samples, train, validation, fit_notes, report)
         if self.config.task_type != "regression":
             self._fit_classification(samples, train, validation, fit_notes, report)
+        fit_notes.importance = self._importance()
         return fit_notes
 
     def _fit_regression(
@@ -139,7 +140,7 @@ class LightGBMForecaster(Forecaster):
             result[:, j] = calibration.probability(raw)
         return result
 
-    def importance(self) -> dict[str, float]:
+    def _importance(self) -> dict[str, float]:
         """Share of the gain per feature, over all boosters."""
         total = np.zeros(len(self.names))
         for booster in [*self.regressors, *self.classifiers]:

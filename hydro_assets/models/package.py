@@ -66,12 +66,12 @@ class PackageInfo(_Frozen):
     sequence_length: int
     horizons: tuple[int, ...]
     min_window_coverage: float
-    features: tuple[str, ...]
-    feature_units: dict[str, str]
+    features: tuple[str, ...] = ()
+    feature_units: dict[str, str] = {}
     systems: tuple[str, ...]
     data: DataFacts = DataFacts()
-    train_start: datetime
-    train_end: datetime
+    train_start: datetime | None = None
+    train_end: datetime | None = None
     train_rows: int
     target_low: float
     target_high: float

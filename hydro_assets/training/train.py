@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,25 +20,14 @@ from hydro_assets.models.windows import SegmentGrid
 from hydro_assets.settings import Settings
 from hydro_assets.training import conformal
 from hydro_assets.training.classification import classification_metrics
+from hydro_assets.training.importance import permutation_importance
 from hydro_assets.training.metrics import BASELINES, forecast_metrics
+from hydro_assets.training.result import Holdout, TrainingResult
 from hydro_assets.training.splits import Split, split_by_time
 
 __all__ = ["DataFacts", "TrainingResult", "train"]
 
-
-@dataclass(frozen=True)
-class TrainingResult:
-    """A trained package and everything that was measured on the way; see METRICS_SCHEMA, CLASSIFICATION_SCHEMA."""
-
-    package: ForecastPackage
-    metrics: pl.DataFrame
-    classification: pl.DataFrame | None
-    history: list[dict[str, float]]
-    plots: dict[str, bytes]
-    split: Split
-    log: list[str]
-    params: dict[str, Any]
-    importance: dict[str, float] = field(default_factory=dict)
+MEASURED_PARTS = ("validation", "holdout")
 
 
 def train(
@@ -93,32 +82,39 @@ def train(
     notes += [f"{h} steps ahead: better baseline {n}, trusted share of the learned change {w:.2f}"
               for h, n, w in zip(task.horizons, simple.baseline, blend.share, strict=True)]
 
-    measured = {n: simple_forecasts[n] for n in BASELINES} | {kind: forecast}
+    if np.isnan(learned).all():
+        notes.append(f"{kind} was trained for classification only: it forecasts no {task.target}")
+    measured = {n: simple_forecasts[n] for n in BASELINES}
+    measured |= {} if np.isnan(forecast).all() else {kind: forecast}
     metrics = pl.concat([
         forecast_metrics(p, truth[parts[p]], {n: f[parts[p]] for n, f in measured.items()}, task.horizons,
                          grid.systems[parts[p]], settings.seed)
-        for p in ("validation", "holdout")
+        for p in MEASURED_PARTS
     ])
-    seen = grid.values(task.target)[parts["train"]]
     params = _params(kind, task, settings)
-    inputs = list(dict.fromkeys([*forecaster.describe_inputs(), *simple.describe_inputs()]))
-    info = PackageInfo(
-        kind=kind, target_col=task.target, unit=_unit(task.target),
-        step_seconds=step.total_seconds(), gap_limit_seconds=settings.gap_limit.total_seconds(),
-        sequence_length=task.sequence_length, horizons=task.horizons,
-        min_window_coverage=settings.min_window_coverage,
-        features=tuple(c for c in inputs if c in features.columns),
-        feature_units={c: _unit(c) for c in inputs if c in features.columns},
-        systems=tuple(sorted(set(map(str, grid.systems[parts["train"]])))), data=data_facts or DataFacts(),
-        train_start=split.train_start, train_end=split.train_end, train_rows=int(parts["train"].size),
-        target_low=float(np.nanmin(seen)),
-        target_high=float(np.nanmax(seen)),
-        split=split.describe(), params=params, notes=tuple(notes), reference=_reference(grid, parts["train"]),
-        metrics=tuple(metrics.filter(pl.col("system_id") == "all").to_dicts()),
+    inputs = dict.fromkeys([*forecaster.describe_inputs(), *simple.describe_inputs()])
+    info = _describe(kind, task, settings, grid, parts["train"]).model_copy(update={
+        "features": tuple(c for c in inputs if c in features.columns),
+        "feature_units": {c: _unit(c) for c in inputs if c in features.columns},
+        "data": data_facts or DataFacts(), "train_start": split.train_start, "train_end": split.train_end,
+        "split": split.describe(), "params": params, "notes": tuple(notes),
+        "metrics": tuple(metrics.filter(pl.col("system_id") == "all").to_dicts()),
+    })
+    held = parts["holdout"]
+    label = grid.ahead("is_env_optimal", task.horizons)
+    said = forecaster.optimal_probability(grid, every, anchor)
+    holdout = Holdout(grid.times[held], grid.systems[held], truth[held], {n: f[held] for n, f in measured.items()},
+                      quantiles[0] * expected[held], label[held], said[held])
+    return TrainingResult(
+        package=ForecastPackage(info, simple, forecaster, blend, quantiles),
+        metrics=metrics,
+        classification=None if np.isnan(said).all() else pl.concat([
+            classification_metrics(p, label[parts[p]], said[parts[p]], task.horizons) for p in MEASURED_PARTS]),
+        history=fitted.history, split=split, log=log, params=params,
+        importance=fitted.importance,
+        permutation=permutation_importance(forecaster, fitted.importance, grid, held, anchor, truth, settings.seed),
+        holdout=holdout,
     )
-    package = ForecastPackage(info, simple, forecaster, blend, quantiles)
-    return TrainingResult(package, metrics, _classification(forecaster, grid, parts, anchor), fitted.history, {}, split,
-                          log, params, getattr(forecaster, "importance", dict)())
 
 
 def _parts(split: Split, grid: SegmentGrid, truth: np.ndarray, task: Task) -> dict[str, np.ndarray]:
@@ -159,19 +155,17 @@ def _check(features: pl.DataFrame, task: Task, settings: Settings) -> None:
         raise DataContractError.of_all(problems, "Choose a target_col that this farm measures, or give more history")
 
 
-def _classification(
-    forecaster: Forecaster, grid: SegmentGrid, parts: dict[str, np.ndarray], anchor: np.ndarray
-) -> pl.DataFrame | None:
-    if not getattr(forecaster, "calibrations", None):
-        return None
-    horizons = forecaster.task.horizons
-    label = grid.ahead("is_env_optimal", horizons)
-    measured = []
-    for part in ("validation", "holdout"):
-        rows = parts[part]
-        said = forecaster.optimal_probability(grid, rows, anchor[rows])
-        measured.append(classification_metrics(part, label[rows], said, horizons))
-    return pl.concat(measured)
+def _describe(kind: str, task: Task, settings: Settings, grid: SegmentGrid, train: np.ndarray) -> PackageInfo:
+    """Facts of the task and of the training rows; the caller adds what was learned and measured."""
+    seen = grid.values(task.target)[train]
+    return PackageInfo(
+        kind=kind, target_col=task.target, unit=_unit(task.target),
+        step_seconds=settings.feature_step.total_seconds(), gap_limit_seconds=settings.gap_limit.total_seconds(),
+        sequence_length=task.sequence_length, horizons=task.horizons,
+        min_window_coverage=settings.min_window_coverage,
+        systems=tuple(sorted(set(map(str, grid.systems[train])))), train_rows=int(train.size),
+        target_low=float(np.nanmin(seen)), target_high=float(np.nanmax(seen)), reference=_reference(grid, train),
+    )
 
 
 def _reference(grid: SegmentGrid, rows: np.ndarray) -> dict[str, FeatureReference]:
