@@ -46,8 +46,12 @@ class Task:
 
     @property
     def history_steps(self) -> int:
-        """Steps of history, the present included, that a full forecast reads: windows, and hindcasts before them."""
-        return max(self.window_steps, self.sequence_length) + HINDCAST_STEPS + max(self.horizons)
+        """Steps of history, the present included, that a full forecast reads.
+
+        A window, before it the hindcasts that weigh the learned forecast, and before each of them those that weighed
+        its anchor.
+        """
+        return max(self.window_steps, self.sequence_length) + 2 * (HINDCAST_STEPS + max(self.horizons))
 
 
 @dataclass(frozen=True)
