@@ -132,8 +132,9 @@ def registered(
         udf = mlflow.pyfunc.spark_udf(lakehouse.spark, str(home / f"registered_{kind}"), "prediction double",
                                       env_manager="local")  # fmt: skip
         given = [
-            (F.to_timestamp_ntz(c) if c == "timestamp" else F.col(c) if c == "system_id" else F.col(c).cast("double"))
-            .alias(c)
+            (
+                F.to_timestamp_ntz(c) if c == "timestamp" else F.col(c) if c == "system_id" else F.col(c).cast("double")
+            ).alias(c)
             for c in input_columns(package.info)
         ]
         features = features.withColumn(kind, udf(F.struct(*given))["prediction"])

@@ -58,10 +58,6 @@ def score(
     return score_system(frame, packages, VERSIONS, SETTINGS, start, end, START)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="Task.history_steps reaches back over one level of hindcasts, forecasts read two: the anchor's and their own",
-)
 @pytest.mark.parametrize("system", FARM, ids=["short hole", "day-long gap"])
 def test_tasks_with_their_look_back__give_what_the_whole_history_gives(
     system: pl.DataFrame, packages: dict[str, ForecastPackage]
