@@ -185,13 +185,13 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> dg.DagsterInstance:
 
 
 @pytest.fixture
-def run(workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
-    """Runs toy assets or a toy job, launched on the emulated workspace unless told otherwise."""
-    monkeypatch.setenv("DATABRICKS_HOST", workspace.host)
-    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-the-host")
+def run_toys(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Finished]:
+    """Runs toy assets or a toy job, launched on the workspace of the environment unless told otherwise."""
 
-    def execute(*assets: str, launch: bool = True, partition: str | None = None, job: str = "__ASSET_JOB",
-                multiprocess: bool = False) -> Finished:
+    def execute(
+        *assets: str, launch: bool = True, partition: str | None = None, job: str = "__ASSET_JOB",
+        multiprocess: bool = False,
+    ) -> Finished:
         monkeypatch.setenv("TOY_LAUNCH", str(int(launch)))
         monkeypatch.setenv("TOY_MULTIPROCESS", str(int(multiprocess)))
         sys.modules.pop(TOYS, None)  # it reads the environment when it is imported
@@ -204,3 +204,13 @@ def run(workspace: Workspace, instance: dg.DagsterInstance, monkeypatch: pytest.
             return Finished(result, instance)
 
     return execute
+
+
+@pytest.fixture
+def run(
+    run_toys: Callable[..., Finished], workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Finished]:
+    """`run_toys` on the emulated workspace."""
+    monkeypatch.setenv("DATABRICKS_HOST", workspace.host)
+    monkeypatch.setenv("DATABRICKS_TOKEN", "dapi-of-the-host")
+    return run_toys

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from hydro_assets.resources.step_launchers import Compute, Permission, Secret, StepLauncherResource
+from hydro_assets.resources.step_launchers import Compute, Secret, StepLauncherResource
 
 LAUNCHED = {"required_resource_keys": {"step_launcher"}}
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_date="2026-01-10")
@@ -140,13 +140,14 @@ def _launcher() -> StepLauncherResource:
     return StepLauncherResource(
         target="databricks" if os.environ.get("TOY_LAUNCH") == "1" else "local",
         packages=["hydro_assets", "hydro_assets_tests"],
+        volume=os.environ.get("TOY_VOLUME", "/Volumes/hydroponics/dagster/steps"),
+        workspace_dir=os.environ.get("TOY_WORKSPACE_DIR", "/Workspace/Shared/hydro_assets"),
         cpu=Compute(
             dependencies=[f"dagster=={dg.__version__}"], timeout_seconds=int(os.environ.get("TOY_TIMEOUT", "120"))
         ),
         env={name: os.environ[name] for name in ("TOY_RELEASE",) if name in os.environ},
         env_names=os.environ.get("TOY_ENV_NAMES", "").split(),
         secrets=[Secret(name="TOY_TOKEN", scope="hydro", key=secret)] if secret else [],
-        permissions=[Permission(permission_level="CAN_VIEW", group_name="growers")],
         poll_seconds=0.3,
         linger_seconds=20,
     )

@@ -200,7 +200,6 @@ def run_step(launch: dict[str, Any], reporter: Reporter) -> bool:
 
 def main(spec: dict[str, Any]) -> None:
     os.environ["HYDRO_IN_LAUNCHED_STEP"] = "1"
-    os.environ["HYDRO_STEP_CODE"] = spec["code"]  # for Spark workers: `spark.addArtifacts(path, pyfile=True)`
     succeeded = False
     with (
         tempfile.TemporaryDirectory(prefix="hydro_step_", ignore_cleanup_errors=True) as code_dir,
@@ -210,6 +209,10 @@ def main(spec: dict[str, Any]) -> None:
             require_same_versions(spec)
             code = verified(spec["code"], spec["code_sha256"])
             zipfile.ZipFile(io.BytesIO(code)).extractall(code_dir)
+            # Spark's workers are other processes: the lakehouse hands them the archive.
+            os.environ["HYDRO_STEP_CODE"] = archive = os.path.join(code_dir, os.path.basename(spec["code"]))
+            with open(archive, "wb") as handle:
+                handle.write(code)
             # Ahead of an older installed package; not first, because Dagster drops the first entry while it imports.
             sys.path.insert(1, code_dir)
             launch = pickle.loads(verified(spec["launch"], spec["launch_sha256"]))
