@@ -130,7 +130,6 @@ def _centred(name: str) -> list[str]:
     return [
         f"{name} - avg({name}) OVER ({SEGMENT}) AS {name}_c",
         f"lag({name}) OVER ({ORDERED}) AS {name}_before",
-        f"CASE WHEN {name} IS NOT NULL THEN x END AS {name}_x",
         f"CASE WHEN {name} IS NOT NULL THEN k END AS {name}_k",
     ]
 
@@ -154,10 +153,7 @@ def _sensor_windows(name: str, spec: FeatureSpec, minutes: str, dialect: Dialect
         enough = f"count({name}) {over} >= {least_samples(width, spec.min_window_coverage)}"
         for statistic, function in (("mean", "avg"), ("std", "stddev_samp"), ("min", "min"), ("max", "max")):
             made.append(f"CASE WHEN {enough} THEN {function}({name}) {over} END AS {name}_{statistic}_{label}")
-        n, sx, sy = f"count({name}) {over}", f"sum({name}_x) {over}", f"sum({name}_c) {over}"
-        sxy, sxx = f"sum({name}_x * {name}_c) {over}", f"sum({name}_x * {name}_x) {over}"
-        slope = f"({n} * {sxy} - {sx} * {sy}) / ({n} * {sxx} - {sx} * {sx})"
-        made.append(f"CASE WHEN {enough} THEN {slope} END AS {name}_slope_{label}")
+        made.append(f"CASE WHEN {enough} THEN regr_slope({name}, x) {over} END AS {name}_slope_{label}")
         if name in spec.bands:
             low, high = spec.bands[name]
             inside = f"CASE WHEN {name} BETWEEN {low} AND {high} THEN 1e0 WHEN {name} IS NOT NULL THEN 0e0 END"
