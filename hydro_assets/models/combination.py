@@ -15,8 +15,10 @@ import numpy as np
 from hydro_assets.models.contract import HINDCAST_STEPS
 from hydro_assets.models.windows import SegmentGrid
 
-SHARPNESS = 30.0  # a forecaster with a loss 10 % above the best one weighs exp(-3) of it
+SHARPNESS = (10.0, 30.0)  # a forecaster with a loss 10 % above the best one weighs exp(-1) to exp(-3) of it
 PRIOR_COUNT = 20.0  # the prior counts as so many hindcasts
+_LARGEST_PRIOR_RATIO = 2.0  # the prior calls no forecaster more than twice as bad as the best one
+_SHARED_ERRORS = 5.0  # of an error that all share, such as a jump, so many times the usual one is kept
 _LEVEL_COUNT = 5.0  # hindcasts after which the recent errors, not the prior, say how large errors are
 
 
@@ -54,7 +56,7 @@ class Combination:
             values = stacked[:, :, j]  # [E, n]
             loss = self._recent_loss(grid, rows, np.abs(values - truth[:, j]), h, self.prior[:, j])
             best = np.maximum(loss.min(axis=0), 1e-9 * loss.max(axis=0) + 1e-300)
-            weight = np.exp(-SHARPNESS * (loss / best - 1))
+            weight = np.exp(-sharpness(h) * (loss / best - 1))
             weight /= weight.sum(axis=0)
             combined[:, j] = (weight * values).sum(axis=0)
             expected[:, j] = (weight * loss).sum(axis=0)
@@ -69,6 +71,9 @@ class Combination:
         The prior speaks of ratios only: it is scaled to the size of the recent errors, because what was a quiet day
         in validation may be a wild one now, and the other way round.
         """
+        least = max(float(prior.min()), 1e-300)
+        # What nobody foresaw says nothing about who is better, but would drown out everything that does.
+        error = error - np.maximum(error.min(axis=0) - _SHARED_ERRORS * least, 0)
         known = ~np.isnan(error).any(axis=0)
         dense = np.zeros((error.shape[0] + 1, grid.segment_of_step.size))
         at = grid.step_of_row[rows[known]] + horizon  # where the error becomes known
@@ -82,13 +87,22 @@ class Combination:
             dense[:, width:] = dense[:, width:] + dense[:, :-width]
             width *= 2
         total, count = dense[:-1, grid.step_of_row[rows]], dense[-1, grid.step_of_row[rows]]
-        least = max(float(prior.min()), 1e-300)
+        ratio = np.minimum(prior / least, _LARGEST_PRIOR_RATIO)[:, None]
         level = (total.min(axis=0) + _LEVEL_COUNT * least) / (count + _LEVEL_COUNT)  # [n]
-        return (total + PRIOR_COUNT * (prior / least)[:, None] * level) / (count + PRIOR_COUNT)
+        return (total + PRIOR_COUNT * ratio * level) / (count + PRIOR_COUNT)
 
     def to_json(self) -> dict[str, Any]:
+        """JSON values that `from_json` reads back exactly."""
         return {"prior": self.prior.tolist()}
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
         return cls(np.array(state["prior"]))
+
+
+def sharpness(horizon: int) -> float:
+    """How fast weight falls with loss: twice the independent hindcasts in the window, within SHARPNESS.
+
+    Forecasts of origins less than `horizon` steps apart share most of their error.
+    """
+    return float(np.clip(2 * HINDCAST_STEPS / horizon, *SHARPNESS))
