@@ -118,26 +118,36 @@ def check_failure_alert(settings: Settings, keys: list[dg.AssetCheckKey]) -> dg.
 
 
 def check_failures(instance: dg.DagsterInstance, keys: list[dg.AssetCheckKey], since: float) -> list[dict[str, Any]]:
-    """Alerts of the failed results after `since` (Unix seconds), oldest first."""
+    """Alerts of the failed results after `since` (Unix seconds), oldest first.
+
+    A check that fails again with the same words (hourly checks do) is told once.
+    """
     alerts = []
     for key in keys:
-        for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=500):
+        told: dict[str | None, str | None] = {}  # partition -> words of its last failure
+        history = instance.event_log_storage.get_asset_check_execution_history(key, limit=500)
+        for record in reversed(history):
+            evaluation = record.event.asset_check_evaluation if record.event is not None else None
+            if record.event is None or evaluation is None:  # no result: planned, or the run failure tells
+                continue
             failed = record.status == AssetCheckExecutionRecordStatus.FAILED
-            if not failed or record.event is None or record.event.timestamp <= since:
-                continue
-            evaluation = record.event.asset_check_evaluation
-            if evaluation is None:  # the step died before it had a result: the run failure tells
-                continue
-            day = f" of {evaluation.partition}" if evaluation.partition else ""
-            name = f"{key.asset_key.to_user_string()}:{key.name}"
-            alerts.append(
-                {
-                    "kind": "check_failure",
-                    "text": f"Check {name}{day} failed ({evaluation.severity.value}): {evaluation.description}",
-                    "check": name,
-                    "day": evaluation.partition or "",
-                    "run_id": record.run_id,
-                    "timestamp": record.event.timestamp,
-                }
-            )
+            is_news = failed and told.get(evaluation.partition) != evaluation.description
+            told[evaluation.partition] = evaluation.description if failed else None
+            if is_news and record.event.timestamp > since:
+                alerts.append(_check_alert(key, evaluation, record.run_id, record.event.timestamp))
     return sorted(alerts, key=lambda alert: alert["timestamp"])
+
+
+def _check_alert(
+    key: dg.AssetCheckKey, evaluation: dg.AssetCheckEvaluation, run_id: str, timestamp: float
+) -> dict[str, Any]:
+    day = f" of {evaluation.partition}" if evaluation.partition else ""
+    name = f"{key.asset_key.to_user_string()}:{key.name}"
+    return {
+        "kind": "check_failure",
+        "text": f"Check {name}{day} failed ({evaluation.severity.value}): {evaluation.description}",
+        "check": name,
+        "day": evaluation.partition or "",
+        "run_id": run_id,
+        "timestamp": timestamp,
+    }

@@ -183,6 +183,15 @@ def test_check_failures__tell_a_failed_check_once(make_settings: Callable[..., S
     assert again.skip_message == "No check failed since the last look"
 
 
+def test_check_failures__the_same_failure_hour_by_hour_is_told_once_until_it_passes() -> None:
+    with dg.DagsterInstance.ephemeral() as instance:
+        told = []
+        for passed in (False, False, True, False):
+            check_defs(passed).resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)
+            told.append(len(check_failures(instance, [KEY], 0.0)))
+    assert told == [1, 1, 1, 2]
+
+
 def test_check_failures__history_before_the_first_look_is_no_news(settings: Settings) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
         check_defs(False).resolve_implicit_global_asset_job_def().execute_in_process(instance=instance)

@@ -59,19 +59,18 @@ def test_health_job__holds_no_partitioned_check(defs: dg.Definitions) -> None:
 
 
 def test_all_automation__everything_that_should_run_is_running(defs: dg.Definitions) -> None:
-    state = {s.name: s.default_status.value for s in defs.sensors or [] if isinstance(s, dg.SensorDefinition)}
-    assert state == {
-        "gold_iot_data_watcher": "RUNNING",
-        "gold_iot_data_reported": "STOPPED",  # the alternative to the watcher: both would build each day twice
-        "score_when_features_change": "RUNNING",
-        "alert_run_failure": "RUNNING",
-        "alert_check_failure": "RUNNING",
+    sensors = [s for s in defs.sensors or [] if isinstance(s, dg.SensorDefinition)]
+    # The alternative to the watcher: with both, each day would be built twice.
+    assert {s.name for s in sensors if s.default_status.value != "RUNNING"} == {"gold_iot_data_reported"}
+    assert {s.name for s in sensors} >= {
+        "gold_iot_data_watcher",
+        "score_when_features_change",
+        "alert_run_failure",
+        "alert_check_failure",
     }
     schedules = [s for s in defs.schedules or [] if isinstance(s, dg.ScheduleDefinition)]
-    assert {s.name: s.default_status.value for s in schedules} == {
-        "weekly_training": "RUNNING",
-        "hourly_health": "RUNNING",
-    }
+    assert {s.default_status.value for s in schedules} == {"RUNNING"}
+    assert {s.name for s in schedules} >= {"weekly_training", "hourly_health"}
 
 
 def test_all_automation__no_condition_is_left_to_the_implicit_sensor_that_is_off(defs: dg.Definitions) -> None:
