@@ -153,6 +153,14 @@ class ModelNames(_Frozen):
     lightgbm: str = "hydroponics_lightgbm_classifier"
 
 
+class PinnedVersions(_Frozen):
+    """Versions that score in place of champion or latest; None = not pinned."""
+
+    lstm: str | None = None
+    gru: str | None = None
+    lightgbm: str | None = None
+
+
 class ExperimentNames(_Frozen):
     lstm: str = "hydroponics_lstm"
     gru: str = "hydroponics_gru"
@@ -203,7 +211,7 @@ class Settings(BaseSettings):
 
     models: ModelNames = ModelNames()
     experiments: ExperimentNames = ExperimentNames()
-    model_version: str | None = Field(None, description="pin: score with this version instead of champion or latest")
+    pinned_versions: PinnedVersions = PinnedVersions()
     mlflow_tracking_uri: str | None = Field(None, description="None = SQLite file under home")
     mlflow_registry_uri: str | None = Field(None, description="None = same as tracking; `databricks-uc` on Databricks")
 

@@ -1,6 +1,8 @@
 """What follows from predictions: errors when truth arrives, drift of the inputs, and the outlook of each system."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -19,7 +21,7 @@ def key_of(table: Table) -> dg.AssetKey:
     return dg.AssetKey(table.name.split("."))
 
 
-def _common(table: Table, settings: Settings) -> dict:
+def _common(table: Table, settings: Settings) -> dict[str, Any]:
     return {
         "key": key_of(table),
         "required_resource_keys": HEAVY,
@@ -34,7 +36,7 @@ def _common(table: Table, settings: Settings) -> dict:
 
 def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     """`prediction_accuracy`, `feature_drift` (daily) and `system_outlook` (one row per system)."""
-    daily = {
+    daily: dict[str, Any] = {
         "partitions_def": feature_days(settings),
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
@@ -77,11 +79,16 @@ def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             metadata={"dagster/row_count": outlook.height, "outlook": dg.MetadataValue.md(markdown_table(outlook))}
         )
 
-    return [prediction_accuracy, feature_drift, system_outlook]
+    # With keywords from a dict, a type checker cannot tell which form of the decorator was meant.
+    return [prediction_accuracy, feature_drift, system_outlook]  # pyright: ignore[reportReturnType]
 
 
 def _daily_result(
-    context: dg.AssetExecutionContext, uri: str, rows_by_day: dict, table: Table, facts: dict | None = None
+    context: dg.AssetExecutionContext,
+    uri: str,
+    rows_by_day: Mapping[str, int],
+    table: Table,
+    facts: Mapping[str, Any] | None = None,
 ) -> dg.MaterializeResult:
     for day in context.partition_keys:
         context.add_asset_metadata({"dagster/partition_row_count": rows_by_day.get(day, 0)}, partition_key=day)

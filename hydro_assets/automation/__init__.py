@@ -14,6 +14,7 @@ def all_automation(
     from hydro_assets.automation.alerts import check_failure_alert, run_failure_alert
     from hydro_assets.automation.gold_sensor import gold_watcher, reported_gold_sensor
     from hydro_assets.automation.jobs import jobs, schedules
+    from hydro_assets.automation.retrain import retrain_sensor
     from hydro_assets.checks import all_checks, health_checks
     from hydro_assets.lakehouse.warehouse_log import change_log
 
@@ -29,6 +30,7 @@ def all_automation(
         gold_watcher(settings, change_log),
         reported_gold_sensor(settings),
         follows,
+        retrain_sensor(settings),
         run_failure_alert(settings),
         check_failure_alert(settings, every_check),
     ]

@@ -6,7 +6,7 @@ saveAsTable, mergeSchema and the DeltaTable API lose or change data silently on 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -67,7 +67,7 @@ def create_statement(table: Table, full_name: str, location: str | None) -> str:
 class PathTables:
     """Tables in folders `root/catalog/schema/table`; the Delta log is read without Spark."""
 
-    spark: SparkSession
+    session: Callable[[], SparkSession]  # opened only by the verbs that need Spark
     root: str
     catalog: str
 
@@ -82,9 +82,9 @@ class PathTables:
     def create(self, table: Table) -> None:
         # Sail's catalog lives in the session, so the name may still point to a table whose folder is gone.
         schema = f"{self.catalog}.{table.name.split('.')[0]}"
-        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {schema}")
-        self.spark.sql(f"DROP TABLE IF EXISTS {self.catalog}.{table.name}")
-        self.spark.sql(create_statement(table, f"{self.catalog}.{table.name}", self.uri(table.name)))
+        self.session().sql(f"CREATE DATABASE IF NOT EXISTS {schema}")
+        self.session().sql(f"DROP TABLE IF EXISTS {self.catalog}.{table.name}")
+        self.session().sql(create_statement(table, f"{self.catalog}.{table.name}", self.uri(table.name)))
 
     def add_columns(self, name: str, columns: Sequence[Column]) -> None:
         # Sail has no ALTER TABLE ADD COLUMNS; delta-rs writes the same log entry.
@@ -101,7 +101,7 @@ class PathTables:
         return dict(DeltaTable(self.uri(name)).metadata().configuration)
 
     def read(self, name: str) -> DataFrame:
-        return self.spark.read.format("delta").load(self.uri(name))
+        return self.session().read.format("delta").load(self.uri(name))
 
     def overwrite(self, frame: DataFrame, name: str, condition: str, note: str) -> None:
         # Sail appends rows outside replaceWhere without a word, so the same condition filters the frame.
@@ -122,34 +122,34 @@ class PathTables:
 class CatalogTables:
     """Tables of a catalog (Unity Catalog), by name; SQL only, so it runs on Spark Connect and serverless."""
 
-    spark: SparkSession
+    session: Callable[[], SparkSession]
     catalog: str
 
     def uri(self, name: str) -> str:
         return f"{self.catalog}.{name}"
 
     def exists(self, name: str) -> bool:
-        return self.spark.catalog.tableExists(self.uri(name))
+        return self.session().catalog.tableExists(self.uri(name))
 
     def create(self, table: Table) -> None:
-        self.spark.sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.name.split('.')[0]}")
-        self.spark.sql(create_statement(table, self.uri(table.name), None))
+        self.session().sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.name.split('.')[0]}")
+        self.session().sql(create_statement(table, self.uri(table.name), None))
         if table.keys and table.time_column in table.keys:
             # Unity Catalog takes a table with a primary key and a time series column as a feature table.
             keys = ", ".join(f"{k} TIMESERIES" if k == table.time_column else k for k in table.keys)
             constraint = table.name.replace(".", "_") + "_pk"
-            self.spark.sql(f"ALTER TABLE {self.uri(table.name)} ADD CONSTRAINT {constraint} PRIMARY KEY ({keys})")
+            self.session().sql(f"ALTER TABLE {self.uri(table.name)} ADD CONSTRAINT {constraint} PRIMARY KEY ({keys})")
 
     def add_columns(self, name: str, columns: Sequence[Column]) -> None:
         listed = ", ".join(f"`{c.name}` {c.type.upper()}" for c in columns)
-        self.spark.sql(f"ALTER TABLE {self.uri(name)} ADD COLUMNS ({listed})")
+        self.session().sql(f"ALTER TABLE {self.uri(name)} ADD COLUMNS ({listed})")
 
     def properties(self, name: str) -> dict[str, str]:
-        rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.uri(name)}").collect()
+        rows = self.session().sql(f"SHOW TBLPROPERTIES {self.uri(name)}").collect()
         return {row["key"]: row["value"] for row in rows}
 
     def read(self, name: str) -> DataFrame:
-        return self.spark.table(self.uri(name))
+        return self.session().table(self.uri(name))
 
     def overwrite(self, frame: DataFrame, name: str, condition: str, note: str) -> None:
         from pyspark.sql import functions as F
@@ -161,8 +161,8 @@ class CatalogTables:
         frame.writeTo(self.uri(name)).option("userMetadata", note).append()
 
     def version(self, name: str) -> TableVersion:
-        detail = self.spark.sql(f"DESCRIBE DETAIL {self.uri(name)}").first()
-        history = self.spark.sql(f"DESCRIBE HISTORY {self.uri(name)} LIMIT 1").first()
+        detail = self.session().sql(f"DESCRIBE DETAIL {self.uri(name)}").first()
+        history = self.session().sql(f"DESCRIBE HISTORY {self.uri(name)} LIMIT 1").first()
         if detail is None or history is None:
             raise LookupError(f"{self.uri(name)} has no history")
         return TableVersion(str(detail["id"]), int(history["version"]))

@@ -110,7 +110,7 @@ def rollback(settings: Settings, kind: str, decided_at: datetime) -> PromotionDe
             state = "no champion" if current is None else f"no champion before version {current} that could serve"
             raise ModelUnavailableError(
                 f"{name} has {state}",
-                "Pin a version (HYDRO_MODEL_VERSION), or give the alias champion to one in MLflow",
+                f"Pin a version (HYDRO_PINNED_VERSIONS__{kind.upper()}), or give the alias champion to one in MLflow",
             )
         client.set_registered_model_alias(name, CHAMPION, target.version)
     reason = f"version {target.version} serves again in place of version {current}"

@@ -40,7 +40,7 @@ def serving_version(settings: Settings, kind: str) -> str | None:
     name = registered_name(settings, kind)
     with tracking_errors(settings, f"Looking up the serving version of {name}"):
         client = mlflow_client(settings)
-        chosen, why = settings.model_version, "the pinned version"
+        chosen, why = getattr(settings.pinned_versions, kind), "the pinned version"
         if chosen is None:
             chosen, why = aliases(client, name).get(CHAMPION), "the champion"
         if chosen is None:
@@ -51,7 +51,7 @@ def serving_version(settings: Settings, kind: str) -> str | None:
         state = "does not exist" if found is None else "was not registered whole"
         raise ModelUnavailableError(
             f"Version {chosen} of {name}, {why}, {state}",
-            "Pin another version (HYDRO_MODEL_VERSION), roll back with `hydro rollback`, or train again",
+            f"Pin another version (HYDRO_PINNED_VERSIONS__{kind.upper()}), `hydro rollback {kind}`, or train again",
         )
     return chosen
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from hydro_assets.columns import MODELS
+from hydro_assets.columns import MODELS, SYSTEM_OUTLOOK
 from hydro_assets.errors import TableError
 from hydro_assets.inference.members import ServingModels
 from hydro_assets.inference.plan import ScoredDays, score_days
@@ -38,5 +38,9 @@ def refresh_outlook(lakehouse: Lakehouse, as_of: datetime) -> pl.DataFrame:
     days = lakehouse.days(PREDICTIONS)
     if not days:
         raise TableError(f"{PREDICTIONS} holds no row", "Score a day first: materialise batch_predictions")
-    first = days[0] if not lakehouse.exists("predictions.system_outlook") else days[-1]
+    first = days[0]
+    if lakehouse.exists(SYSTEM_OUTLOOK.name):
+        # A system may have fallen silent since: start where the oldest of the newest rows lies.
+        known = lakehouse.read_polars(SYSTEM_OUTLOOK.name, columns=["timestamp"])["timestamp"].min()
+        first = max(first, known.date()) if isinstance(known, datetime) else first
     return update_outlook(lakehouse, lakehouse.settings, first, days[-1] + timedelta(days=1), as_of)

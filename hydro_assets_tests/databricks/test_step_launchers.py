@@ -83,7 +83,7 @@ def test_settings__travel_as_variables_that_give_them_back(
     ours = make_settings(
         environment="databricks", feature_step="5min", max_gap="20min", partitions_start="2024-02-01",
         crop={"name": "lettuce", "ph_level": {"low": 5.6, "high": 6.2}}, recurrent={"epochs": 3},
-        mlflow_tracking_uri="databricks", model_version="4", webhook_url="https://hooks.example/very-secret",
+        mlflow_tracking_uri="databricks", pinned_versions={"lstm": "4"}, webhook_url="https://hooks.example/very-secret",
         step_launcher={"volume": "/Volumes/a/b/c"},
     )
     variables = settings_environment(ours)

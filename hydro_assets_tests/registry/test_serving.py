@@ -52,12 +52,12 @@ def test_champion__serves_before_the_latest(farm: Settings) -> None:
 
 def test_pinned_version__serves_before_the_champion(farm: Settings, quick: MakeSettings) -> None:
     mlflow_client(farm).set_registered_model_alias("hydroponics_gru_forecast", "champion", "1")
-    assert serving_version(quick(model_version="2"), "gru") == "2"
+    assert serving_version(quick(pinned_versions={"gru": "2"}), "gru") == "2"
 
 
 def test_pinned_version__that_does_not_exist__is_refused(farm: Settings, quick: MakeSettings) -> None:
     with pytest.raises(ModelUnavailableError, match="Version 9 of .*, the pinned version, does not exist"):
-        serving_version(quick(model_version="9"), "gru")
+        serving_version(quick(pinned_versions={"gru": "9"}), "gru")
 
 
 def test_half_registered_latest__is_passed_over(farm: Settings) -> None:
