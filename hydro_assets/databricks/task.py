@@ -8,6 +8,7 @@ PyPI's Spark over the runtime's own.
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -16,16 +17,21 @@ from pathlib import Path
 def main(root: str, arguments: list[str]) -> None:
     """Run `hydro ARGUMENTS` with the code and the `hydro.toml` under `root`; a failed command fails the task."""
     sys.path.insert(0, root)
-    os.environ.setdefault("HYDRO_ENVIRONMENT", "databricks")
-    os.environ.setdefault("HYDRO_HOME", root)  # where hydro.toml of the farm lies, if there is one
-    from hydro_assets.cli import main as hydro
     from hydro_assets.databricks.code_archive import code_archive
 
     code, digest = code_archive(Path(root), ["hydro_assets"])
-    with tempfile.TemporaryDirectory(prefix="hydro_code_") as folder:
-        archive = Path(folder, f"{digest[:16]}.zip")
+    # Workspace files are for reading: whatever is written locally goes to a folder that ends with the task.
+    with tempfile.TemporaryDirectory(prefix="hydro_", ignore_cleanup_errors=True) as home:
+        archive = Path(home, f"{digest[:16]}.zip")
         archive.write_bytes(code)
+        settings = Path(root, "hydro.toml")
+        if settings.exists():
+            shutil.copy(settings, home)
+        os.environ.setdefault("HYDRO_ENVIRONMENT", "databricks")
+        os.environ["HYDRO_HOME"] = home
         os.environ["HYDRO_STEP_CODE"] = str(archive)  # the lakehouse hands it to Spark's workers
+        from hydro_assets.cli import main as hydro
+
         sys.argv = ["hydro", *arguments]
         hydro()
 

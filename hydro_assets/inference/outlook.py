@@ -41,9 +41,20 @@ def system_outlook(rows: pl.DataFrame, settings: Settings, as_of: datetime) -> p
 def needed_columns(present: Sequence[str], settings: Settings) -> list[str]:
     """The columns of batch_predictions that an outlook reads, of those that are present."""
     wanted = {
-        "system_id", "timestamp", "target_col", "horizon", "prediction_for", "ensemble_avg", "ensemble_members",
-        "lightgbm_optimal_probability", "prediction_quality", "inference_timestamp", *BOUNDS,
-        *(f"{m}_version" for m in MODELS), settings.target_col, _slope_column(settings),
+        "system_id",
+        "timestamp",
+        "target_col",
+        "horizon",
+        "prediction_for",
+        "ensemble_avg",
+        "ensemble_members",
+        "lightgbm_optimal_probability",
+        "prediction_quality",
+        "inference_timestamp",
+        *BOUNDS,
+        *(f"{m}_version" for m in MODELS),
+        settings.target_col,
+        _slope_column(settings),
     }
     return [name for name in present if name in wanted]
 

@@ -99,13 +99,17 @@ def _forecast(
     low, high = (limits.low, limits.high) if limits else (None, None)
     numbers = ("prediction", "baseline", *BOUNDS)
     possible = [pl.when(pl.col(n).is_finite()).then(pl.col(n).clip(low, high)).alias(n) for n in numbers]
-    out = package.predict(frame, start, end).with_columns(possible).with_columns(
-        *(pl.when(pl.col("prediction").is_not_null()).then(bound).alias(bound) for bound in BOUNDS),
-        reason=pl.when(pl.col("prediction").is_not_null())
-        .then(pl.lit("ok"))
-        .when(pl.col("quality") == "ok")
-        .then(pl.lit("no_forecast"))
-        .otherwise("quality"),
+    out = (
+        package.predict(frame, start, end)
+        .with_columns(possible)
+        .with_columns(
+            *(pl.when(pl.col("prediction").is_not_null()).then(bound).alias(bound) for bound in BOUNDS),
+            reason=pl.when(pl.col("prediction").is_not_null())
+            .then(pl.lit("ok"))
+            .when(pl.col("quality") == "ok")
+            .then(pl.lit("no_forecast"))
+            .otherwise("quality"),
+        )
     )
     return out.select(
         *ROW,

@@ -41,8 +41,8 @@ class LightGBMForecaster(Forecaster):
         self.columns = input_columns(grid.frame)
         features = self._features(grid, samples.train, samples.anchor[samples.train])
         candidates = [*self.columns, *course_names(grid, self.task)]
-        varying = [j for j in range(len(candidates)) if np.nanmax(features[:, j], initial=-np.inf)
-                   > np.nanmin(features[:, j], initial=np.inf)]
+        low, high = np.fmin.reduce(features, axis=0), np.fmax.reduce(features, axis=0)
+        varying = [j for j, name in enumerate(candidates) if high[j] > low[j] or name == self.task.target]
         self.names, self.varying = [candidates[j] for j in varying], varying
         dropped = len(candidates) - len(varying)
         if dropped:

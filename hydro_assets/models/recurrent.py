@@ -57,10 +57,10 @@ class RecurrentForecaster(Forecaster):
 
     def fit(self, samples: Samples, report: Report) -> FitNotes:
         grid, train = samples.grid, samples.train
-        names, notes = sequence_inputs(grid, train)
-        if self.task.target not in names:
-            raise TrainingError(f"{self.task.target} does not vary in the training rows",
+        if np.isnan(grid.values(self.task.target)[train]).all():
+            raise TrainingError(f"{self.task.target} was never measured in the training rows",
                                 "Train on a longer period, or choose a target_col that is measured")
+        names, notes = sequence_inputs(grid, train, self.task.target)
         values = np.stack([grid.values(n)[train] for n in names], axis=1)
         self.scaler = SystemScaler.fit(names, values, grid.systems[train])
         self.systems = [s for s in self.scaler.centre if s != POOLED]

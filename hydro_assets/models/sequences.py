@@ -17,14 +17,14 @@ _CALENDAR = ("hour_sin", "hour_cos")
 _CALENDAR_DAYS = 3  # a day cycle is learned only when it was seen three times
 
 
-def sequence_inputs(grid: SegmentGrid, train: np.ndarray) -> tuple[list[str], list[str]]:
-    """Inputs that vary in the training rows, and a note on those that do not: (names, notes)."""
+def sequence_inputs(grid: SegmentGrid, train: np.ndarray, target: str) -> tuple[list[str], list[str]]:
+    """The target and the inputs that vary in the training rows, and a note on those that do not: (names, notes)."""
     candidates = [c.name for c in columns.SENSORS] + ["water_level", *columns.ACTUATOR_COLUMNS]
     days = np.unique(grid.times[train] // 86_400_000_000).size
     if days >= _CALENDAR_DAYS:
         candidates += _CALENDAR
     present = [c for c in candidates if c in grid.frame.columns]
-    varying = [c for c in present if np.unique(_known(grid.values(c)[train])[:100_000]).size > 1]
+    varying = [c for c in present if c == target or np.unique(_known(grid.values(c)[train])).size > 1]
     dropped = sorted(set(present) - set(varying))
     notes = [f"not used because constant or empty in training: {', '.join(dropped)}"] if dropped else []
     if days < _CALENDAR_DAYS:

@@ -19,6 +19,7 @@ SHARE_FLOOR = 1e-4  # an empty bin would make the index infinite
 MISSING = -1
 SCHEMA = {c.name: POLARS_TYPES[c.type] for c in FEATURE_DRIFT.columns}
 
+
 def edges(reference: FeatureReference) -> np.ndarray:
     """Inner edges of the bins: the distinct training deciles 10 .. 90 %; a constant stands in a bin of its own."""
     inner = np.unique(reference.deciles[1:-1])

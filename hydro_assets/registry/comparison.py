@@ -94,9 +94,22 @@ def decide(
     wins, reason = _verdict(challenger, champion, rival, problems, found, f"{metric.upper()} ({unit})")
     before = None if champion is None else champion.version
     return PromotionDecision(
-        decided_at, kind, registered_name(settings, kind), "promoted" if wins else "kept", before,
-        challenger.version if wins else before, reason, challenger.version, metric, unit,
-        found["champion_error"], found["error"], found["baseline_error"], errors.height, start, end,
+        decided_at,
+        kind,
+        registered_name(settings, kind),
+        "promoted" if wins else "kept",
+        before,
+        challenger.version if wins else before,
+        reason,
+        challenger.version,
+        metric,
+        unit,
+        found["champion_error"],
+        found["error"],
+        found["baseline_error"],
+        errors.height,
+        start,
+        end,
     )
 
 
@@ -143,20 +156,30 @@ def _holdout(
 def _errors(package: ForecastPackage, features: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
     """[system_id, timestamp, horizon, error, baseline_error], absolute, where forecast and truth are known."""
     info = package.info
-    return _scored(package, features, start, end, info.target_col, "prediction").with_columns(
-        error=(pl.col("forecast") - pl.col("truth")).abs(),
-        baseline_error=(pl.col("baseline") - pl.col("truth")).abs(),
-    ).select(*_ROW, "error", "baseline_error").drop_nulls()
+    return (
+        _scored(package, features, start, end, info.target_col, "prediction")
+        .with_columns(
+            error=(pl.col("forecast") - pl.col("truth")).abs(),
+            baseline_error=(pl.col("baseline") - pl.col("truth")).abs(),
+        )
+        .select(*_ROW, "error", "baseline_error")
+        .drop_nulls()
+    )
 
 
 def _probability_errors(
     package: ForecastPackage, features: pl.DataFrame, start: datetime, end: datetime
 ) -> pl.DataFrame:
     """The same with squared errors of the probability; the baseline says that the present state lasts."""
-    return _scored(package, features, start, end, "is_env_optimal", "optimal_probability").with_columns(
-        error=(pl.col("forecast") - pl.col("truth")) ** 2,
-        baseline_error=(pl.col("now") - pl.col("truth")) ** 2,
-    ).select(*_ROW, "error", "baseline_error").drop_nulls()
+    return (
+        _scored(package, features, start, end, "is_env_optimal", "optimal_probability")
+        .with_columns(
+            error=(pl.col("forecast") - pl.col("truth")) ** 2,
+            baseline_error=(pl.col("now") - pl.col("truth")) ** 2,
+        )
+        .select(*_ROW, "error", "baseline_error")
+        .drop_nulls()
+    )
 
 
 def _scored(
@@ -169,11 +192,13 @@ def _scored(
     rows = features.filter(pl.col("timestamp") >= start - info.lookback)
     grid = SegmentGrid.of(rows, info.step, info.gap_limit, 0)
     truth = grid.ahead(target, info.horizons)  # [R, H]
-    known = pl.concat([
-        grid.frame.select("system_id", "timestamp").with_columns(
-            horizon=pl.lit(h, pl.Int32), truth=pl.Series(truth[:, j]), now=pl.Series(grid.values(target))
-        )
-        for j, h in enumerate(info.horizons)
-    ]).with_columns(pl.col("truth", "now").fill_nan(None))
+    known = pl.concat(
+        [
+            grid.frame.select("system_id", "timestamp").with_columns(
+                horizon=pl.lit(h, pl.Int32), truth=pl.Series(truth[:, j]), now=pl.Series(grid.values(target))
+            )
+            for j, h in enumerate(info.horizons)
+        ]
+    ).with_columns(pl.col("truth", "now").fill_nan(None))
     forecasts = package.predict(rows, start, end).rename({forecast: "forecast"})
     return forecasts.join(known, on=_ROW)

@@ -53,13 +53,15 @@ def model_card(
         parts += ["## Probability that the environment is optimal", _table(classification)]
     parts += [
         "## Limits",
-        _list([
-            *info.notes,
-            f"fits feature rows on a {step} grid only; segments end at gaps over "
-            f"{duration_text(timedelta(seconds=info.gap_limit_seconds))}",
-            "learned from the systems above: another system gets a forecast, with errors that were not measured",
-            "not a controller: dose by measurement, use the forecast to look ahead",
-        ]),
+        _list(
+            [
+                *info.notes,
+                f"fits feature rows on a {step} grid only; segments end at gaps over "
+                f"{duration_text(timedelta(seconds=info.gap_limit_seconds))}",
+                "learned from the systems above: another system gets a forecast, with errors that were not measured",
+                "not a controller: dose by measurement, use the forecast to look ahead",
+            ]
+        ),
         "## Lineage",
         _list(f"{key}: `{value}`" for key, value in provenance.tags().items()),
         "## Use",

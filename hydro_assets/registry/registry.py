@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from hydro_assets.training.train import TrainingResult
 
+
 @dataclass(frozen=True)
 class RegisteredVersion:
     """A version in the registry, where it came from, and its model card (markdown).
@@ -65,9 +66,7 @@ def train_and_register(
     from hydro_assets.training.train import train
 
     read = {"feature_store.sensor_features": provenance.feature_version, "gold.iot_data": provenance.gold_version}
-    facts = DataFacts(
-        table=provenance.feature_table, versions={table: v for table, v in read.items() if v is not None}
-    )
+    facts = DataFacts(table=provenance.feature_table, versions={table: v for table, v in read.items() if v is not None})
     with training_run(settings, kind, provenance, dagster_run_is_over) as run:
         result = train(kind, features, settings, horizons=horizons, data_facts=facts, on_progress=on_progress)
         digest = log_training(run, result, features)
@@ -106,8 +105,13 @@ def register(run: TrainingRun, result: TrainingResult, digest: str) -> Registere
         at_once(lambda: client.set_registered_model_alias(name, CHALLENGER, made.version))
     version = str(made.version)
     return RegisteredVersion(
-        name, version, run.run_id, experiment_name(settings, kind), source,
-        run_url(settings, run.experiment_id, run.run_id), version_url(settings, name, version),
+        name,
+        version,
+        run.run_id,
+        experiment_name(settings, kind),
+        source,
+        run_url(settings, run.experiment_id, run.run_id),
+        version_url(settings, name, version),
         model_card(result.package.info, result.metrics, run.provenance, name, version, result.classification),
     )
 

@@ -144,7 +144,10 @@ def write_artifacts(folder: Path, run: TrainingRun, result: TrainingResult) -> N
         "training_log.txt": "\n".join(result.log) + "\n",
         "environment.txt": environment(),
         "model_card.md": model_card(
-            info, result.metrics, run.provenance, registered_name(run.settings, run.kind),
+            info,
+            result.metrics,
+            run.provenance,
+            registered_name(run.settings, run.kind),
             classification=result.classification,
         ),
     }

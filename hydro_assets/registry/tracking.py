@@ -138,7 +138,9 @@ def _is_orphan(
     dagster_run = tags.get(DAGSTER_RUN)
     if dagster_run is not None:
         same_step = (dagster_run, tags.get("asset"), tags.get("partition")) == (
-            provenance.dagster_run_id, provenance.asset, provenance.partition,
+            provenance.dagster_run_id,
+            provenance.asset,
+            provenance.partition,
         )
         if same_step or (dagster_run_is_over is not None and dagster_run_is_over(dagster_run)):
             return True

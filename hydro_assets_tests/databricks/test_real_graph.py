@@ -1,15 +1,16 @@
-"""The farm's own assets, run here and launched: equal tables, equal provenance.
+"""The farm's own flow three ways, run here, launched, and as plain jobs: equal tables, equal provenance.
 
 The emulated cluster is an environment with what `cluster_requirements()` names, and Sail for the runtime's Spark.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,32 @@ import polars as pl
 import pytest
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.jobs import JobSettings, RunResultState
 from polars.testing import assert_frame_equal
 
+from hydro_assets.databricks.jobs import CODE_ROOT
 from hydro_assets.databricks.requirements import cluster_requirements
 from hydro_assets.greenhouse.faults import Faults
 from hydro_assets.greenhouse.simulator import simulate
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.settings import load_settings
+from hydro_assets.settings import load_settings, remember
 from hydro_assets.tasks.gold import add_readings
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Workspace
 
 pytestmark = pytest.mark.databricks
+FOLDER = REPOSITORY / "hydro_assets" / "databricks"
 DEFINITIONS = "hydro_assets.definitions"
 FIRST, LAST = "2026-03-02", "2026-03-04"
 FEATURES = "feature_store/sensor_features"
 MODELS = [f"models/hydroponics_{name}" for name in ("lstm_forecast", "gru_forecast", "lightgbm_classifier")]
 PREDICTIONS = "predictions/batch_predictions"
-SMALL = {
-    "HYDRO_FEATURE_STEP": "5min",
-    "HYDRO_MINIMUM_RECORDS": "500",
-    "HYDRO_RECURRENT": '{"epochs": 1, "max_windows_per_epoch": 128, "hidden_size": 4}',
-    "HYDRO_LIGHTGBM__NUM_BOOST_ROUND": "5",
+SMALL: dict[str, Any] = {
+    "feature_step": "5min",
+    "minimum_records": 500,
+    "partitions_start": FIRST,
+    "recurrent": {"epochs": 1, "max_windows_per_epoch": 128, "hidden_size": 4},
+    "lightgbm": {"num_boost_round": 5},
 }
 
 
@@ -104,6 +110,10 @@ def materialize_all(root: Path, instance: dg.DagsterInstance) -> Farm:
     return Farm(root, provenance)
 
 
+def places(root: Path) -> dict[str, str]:
+    return {"lakehouse_uri": str(root / "tables"), "mlflow_tracking_uri": f"sqlite:///{root / 'mlflow.db'}"}
+
+
 @pytest.fixture(scope="module")
 def farms(
     gold: Path, cluster: Workspace, host_spark: str, tmp_path_factory: pytest.TempPathFactory
@@ -113,14 +123,11 @@ def farms(
         root = tmp_path_factory.mktemp(name)
         shutil.copytree(gold, root / "tables")
         (root / "dagster").mkdir()
+        remember(root / "home", **SMALL, **places(root))
         variables: dict[str, Any] = {
-            **SMALL,
             "HYDRO_HOME": root / "home",
-            "HYDRO_LAKEHOUSE_URI": root / "tables",
-            "HYDRO_PARTITIONS_START": FIRST,
-            "HYDRO_MLFLOW_TRACKING_URI": f"sqlite:///{root / 'mlflow.db'}",
             "HYDRO_ENVIRONMENT": "local" if name == "here" else "databricks",
-            "HYDRO_STEP_LAUNCHER": f'{{"poll_seconds": 0.5, "env": {{"HYDRO_HOME": "{root / "home"}"}}}}',
+            "HYDRO_STEP_LAUNCHER": '{"poll_seconds": 0.5}',
             "DATABRICKS_HOST": cluster.host,
             "DATABRICKS_TOKEN": "pat",
             "SPARK_REMOTE": host_spark,
@@ -134,11 +141,42 @@ def farms(
     return made
 
 
+@pytest.fixture(scope="module")
+def farm_of_jobs(gold: Path, cluster: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Farm:
+    """The farm as the two job files make it, created and run through the SDK; Dagster has no part in it."""
+    root = tmp_path_factory.mktemp("jobs")
+    shutil.copytree(gold, root / "tables")
+    remember(root, **SMALL, **places(root))
+    files = {path.relative_to(REPOSITORY).as_posix(): path for path in (REPOSITORY / "hydro_assets").rglob("*.py")}
+    for name, path in {**files, "hydro.toml": root / "hydro.toml"}.items():
+        target = cluster.data / "workspace" / CODE_ROOT.lstrip("/") / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    client = WorkspaceClient(host=cluster.host, token="pat")
+    for name in ("ml_training", "ml_inference"):
+        settings = JobSettings.from_dict(json.loads((FOLDER / f"{name}.json").read_text()))
+        job = client.jobs.create(name=settings.name, tasks=settings.tasks, environments=settings.environments)
+        assert job.job_id is not None
+        run = client.jobs.run_now(job.job_id).result(timeout=timedelta(minutes=8))
+        output = client.jobs.get_run_output(run.run_id or 0).logs
+        assert run.state is not None
+        assert run.state.result_state == RunResultState.SUCCESS, output
+        assert {task.state.result_state for task in run.tasks or [] if task.state} == {RunResultState.SUCCESS}
+    return Farm(root, {})
+
+
 @pytest.mark.parametrize("name", ["feature_store/sensor_features", "predictions/batch_predictions"])
 def test_launched_table__equals_the_one_made_here(farms: dict[str, Farm], name: str) -> None:
     here, launched = farms["here"].table(name), farms["launched"].table(name)
     assert here.height > 500
     assert_frame_equal(here, launched, abs_tol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["feature_store/sensor_features", "predictions/batch_predictions"])
+def test_table_of_the_plain_jobs__equals_the_one_of_the_assets(
+    farms: dict[str, Farm], farm_of_jobs: Farm, name: str
+) -> None:
+    assert_frame_equal(farms["here"].table(name), farm_of_jobs.table(name), abs_tol=1e-6)
 
 
 def test_every_step__ran_as_a_databricks_run(farms: dict[str, Farm], cluster: Workspace) -> None:

@@ -30,8 +30,12 @@ def feature_rows(
             "ph_level": ph,
             "tds_level": [900.0 + m % 13 for m in minutes],
         },
-        schema={"system_id": pl.String, "timestamp": pl.Datetime("us", "UTC"), "ph_level": pl.Float64,
-                "tds_level": pl.Float64},
+        schema={
+            "system_id": pl.String,
+            "timestamp": pl.Datetime("us", "UTC"),
+            "ph_level": pl.Float64,
+            "tds_level": pl.Float64,
+        },
     ).with_columns(date=pl.col("timestamp").dt.date())
 
 
@@ -53,8 +57,13 @@ class WindowMean:
 
     @property
     def info(self) -> Any:
-        return SimpleNamespace(target_col=self.target_col, step_seconds=self.step_seconds, horizons=self.horizons,
-                               features=self.features, lookback=(self.length - 1) * MINUTE)
+        return SimpleNamespace(
+            target_col=self.target_col,
+            step_seconds=self.step_seconds,
+            horizons=self.horizons,
+            features=self.features,
+            lookback=(self.length - 1) * MINUTE,
+        )
 
     def save(self, folder: Path) -> None:
         folder.joinpath("package.json").write_text(json.dumps(asdict(self)))
@@ -76,18 +85,34 @@ class WindowMean:
                 full = len(known) == self.length
                 for h in self.horizons:
                     guess = float(np.mean(known)) + self.offset + h / 100 if full else None
-                    rows.append({
-                        "system_id": system, "timestamp": at, "horizon": h, "prediction": guess, "baseline": values[at],
-                        "lower_80": guess and guess - 0.1, "upper_80": guess and guess + 0.1,
-                        "lower_95": guess and guess - 0.2, "upper_95": guess and guess + 0.2,
-                        "optimal_probability": 0.75 if self.has_probability else None,
-                        "quality": "ok" if full else "unknown_target" if values[at] is None else "no_window",
-                    })
+                    rows.append(
+                        {
+                            "system_id": system,
+                            "timestamp": at,
+                            "horizon": h,
+                            "prediction": guess,
+                            "baseline": values[at],
+                            "lower_80": guess and guess - 0.1,
+                            "upper_80": guess and guess + 0.1,
+                            "lower_95": guess and guess - 0.2,
+                            "upper_95": guess and guess + 0.2,
+                            "optimal_probability": 0.75 if self.has_probability else None,
+                            "quality": "ok" if full else "unknown_target" if values[at] is None else "no_window",
+                        }
+                    )
         return pl.DataFrame(rows, schema=OUTPUT)
 
 
 OUTPUT = {
-    "system_id": pl.String, "timestamp": pl.Datetime("us", "UTC"), "horizon": pl.Int32, "prediction": pl.Float64,
-    "baseline": pl.Float64, "lower_80": pl.Float64, "upper_80": pl.Float64, "lower_95": pl.Float64,
-    "upper_95": pl.Float64, "optimal_probability": pl.Float64, "quality": pl.String,
+    "system_id": pl.String,
+    "timestamp": pl.Datetime("us", "UTC"),
+    "horizon": pl.Int32,
+    "prediction": pl.Float64,
+    "baseline": pl.Float64,
+    "lower_80": pl.Float64,
+    "upper_80": pl.Float64,
+    "lower_95": pl.Float64,
+    "upper_95": pl.Float64,
+    "optimal_probability": pl.Float64,
+    "quality": pl.String,
 }

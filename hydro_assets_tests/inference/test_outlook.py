@@ -25,12 +25,25 @@ def outlook(
     rows = pl.DataFrame(
         [
             {
-                "system_id": "a", "timestamp": NOON, "target_col": "ph_level", "horizon": h, "ph_level": now,
-                "ph_level_slope_1h": slope, "prediction_for": NOON + h * MINUTE, "ensemble_avg": f,
-                "lower_80": f and f - half_width, "upper_80": f and f + half_width,
-                "lower_95": f and f - 2 * half_width, "upper_95": f and f + 2 * half_width,
-                "lightgbm_optimal_probability": 0.9, "ensemble_members": "lstm", "prediction_quality": "ok",
-                "inference_timestamp": NOON, "lstm_version": "1", "gru_version": "1", "lightgbm_version": "1",
+                "system_id": "a",
+                "timestamp": NOON,
+                "target_col": "ph_level",
+                "horizon": h,
+                "ph_level": now,
+                "ph_level_slope_1h": slope,
+                "prediction_for": NOON + h * MINUTE,
+                "ensemble_avg": f,
+                "lower_80": f and f - half_width,
+                "upper_80": f and f + half_width,
+                "lower_95": f and f - 2 * half_width,
+                "upper_95": f and f + 2 * half_width,
+                "lightgbm_optimal_probability": 0.9,
+                "ensemble_members": "lstm",
+                "prediction_quality": "ok",
+                "inference_timestamp": NOON,
+                "lstm_version": "1",
+                "gru_version": "1",
+                "lightgbm_version": "1",
             }
             for h, f in enumerate(forecasts, start=1)
         ],
@@ -94,11 +107,24 @@ def test_interval_of_no_width__gives_certainty() -> None:
 def test_target_without_a_band__has_a_forecast_and_no_risk() -> None:
     rows = pl.DataFrame(
         {
-            "system_id": ["a"], "timestamp": [NOON], "target_col": ["water_temperature"], "horizon": [1],
-            "water_temperature": [20.0], "prediction_for": [NOON], "ensemble_avg": [20.5], "lower_80": [20.0],
-            "upper_80": [21.0], "lower_95": [19.0], "upper_95": [22.0], "lightgbm_optimal_probability": [None],
-            "ensemble_members": ["lstm"], "prediction_quality": ["ok"], "inference_timestamp": [NOON],
-            "lstm_version": ["1"], "gru_version": ["1"], "lightgbm_version": ["1"],
+            "system_id": ["a"],
+            "timestamp": [NOON],
+            "target_col": ["water_temperature"],
+            "horizon": [1],
+            "water_temperature": [20.0],
+            "prediction_for": [NOON],
+            "ensemble_avg": [20.5],
+            "lower_80": [20.0],
+            "upper_80": [21.0],
+            "lower_95": [19.0],
+            "upper_95": [22.0],
+            "lightgbm_optimal_probability": [None],
+            "ensemble_members": ["lstm"],
+            "prediction_quality": ["ok"],
+            "inference_timestamp": [NOON],
+            "lstm_version": ["1"],
+            "gru_version": ["1"],
+            "lightgbm_version": ["1"],
         }
     )
     row = system_outlook(rows, small_settings(target_col="water_temperature"), NOON).row(0, named=True)
@@ -116,16 +142,20 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 def test_outlook_table__keeps_the_newest_row_of_every_system(lakehouse: Lakehouse, settings: Settings) -> None:
     first, second, third = (date(2024, 3, d) for d in (1, 2, 3))
-    frame = pl.concat([
-        feature_rows(list(range(1430, 1450)), system="both days"), feature_rows(list(range(20)), system="first day"),
-    ])
+    frame = pl.concat(
+        [
+            feature_rows(list(range(1430, 1450)), system="both days"),
+            feature_rows(list(range(20)), system="first day"),
+        ]
+    )
     lakehouse.replace_days(TABLE, frame, first, third)
     score_days(lakehouse, settings, MODELS, first, third, NOON)
     update_outlook(lakehouse, settings, second, third, NOON)
     update_outlook(lakehouse, settings, first, second, NOON + MINUTE)  # history, scored later
     stored = lakehouse.read_polars("predictions.system_outlook").sort("system_id")
     assert dict(stored.select("system_id", "timestamp").iter_rows()) == {
-        "both days": DAY + timedelta(minutes=1449), "first day": DAY + timedelta(minutes=19),
+        "both days": DAY + timedelta(minutes=1449),
+        "first day": DAY + timedelta(minutes=19),
     }
     assert stored["updated_at"].unique().to_list() == [NOON + MINUTE]
     assert stored["prediction_quality"].to_list() == ["model_missing"] * 2

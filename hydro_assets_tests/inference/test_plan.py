@@ -36,11 +36,13 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 def farm() -> pl.DataFrame:
     """Three nights with small holes: a steady system, one with a gap of a day and more, a new one of ten readings."""
     nights = [m for m in range(3 * 1440) if not 200 <= m % 1440 < 1300]
-    return pl.concat([
-        feature_rows([m for m in nights if m % 37 > 2], system="steady"),
-        feature_rows([m for m in nights if not 150 <= m < 2900], system="gapped"),
-        feature_rows(list(range(2880, 2890)), system="new"),
-    ])
+    return pl.concat(
+        [
+            feature_rows([m for m in nights if m % 37 > 2], system="steady"),
+            feature_rows([m for m in nights if not 150 <= m < 2900], system="gapped"),
+            feature_rows(list(range(2880, 2890)), system="new"),
+        ]
+    )
 
 
 @pytest.fixture

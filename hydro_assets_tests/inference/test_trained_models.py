@@ -19,8 +19,12 @@ from hydro_assets_tests.inference.stand_ins import small_settings
 START = datetime(2024, 3, 1, tzinfo=UTC)
 STEP = timedelta(minutes=5)
 SETTINGS = small_settings(
-    feature_step=STEP, max_gap="15min", sequence_length=6, minimum_records=200,
-    recurrent={"epochs": 1, "hidden_size": 4, "num_layers": 1, "batch_size": 256}, lightgbm={"num_boost_round": 5},
+    feature_step=STEP,
+    max_gap="15min",
+    sequence_length=6,
+    minimum_records=200,
+    recurrent={"epochs": 1, "hidden_size": 4, "num_layers": 1, "batch_size": 256},
+    lightgbm={"num_boost_round": 5},
 )
 VERSIONS = {"gru": "1", "lightgbm": "1"}
 
@@ -31,8 +35,11 @@ def wandering(system: str, steps: int, seed: int, hole: tuple[int, int] = (0, 0)
     ph = 6 + 0.1 * np.sin(np.arange(steps) / 30) + np.convolve(noise, 0.9 ** np.arange(30))[:steps]
     frame = pl.DataFrame(
         {
-            "system_id": [system] * steps, "timestamp": [START + i * STEP for i in range(steps)], "ph_level": ph,
-            "tds_level": 900 + 50 * np.cos(np.arange(steps) / 40), "is_env_optimal": ph < 6.05,
+            "system_id": [system] * steps,
+            "timestamp": [START + i * STEP for i in range(steps)],
+            "ph_level": ph,
+            "tds_level": 900 + 50 * np.cos(np.arange(steps) / 40),
+            "is_env_optimal": ph < 6.05,
         },
         schema_overrides={"timestamp": pl.Datetime("us", "UTC")},
     ).with_columns(date=pl.col("timestamp").dt.date())
@@ -52,9 +59,7 @@ def packages() -> dict[str, ForecastPackage]:
     return {kind: train(kind, pl.concat(FARM), SETTINGS).package for kind in VERSIONS}
 
 
-def score(
-    frame: pl.DataFrame, packages: dict[str, ForecastPackage], start: datetime, end: datetime
-) -> pl.DataFrame:
+def score(frame: pl.DataFrame, packages: dict[str, ForecastPackage], start: datetime, end: datetime) -> pl.DataFrame:
     return score_system(frame, packages, VERSIONS, SETTINGS, start, end, START)
 
 

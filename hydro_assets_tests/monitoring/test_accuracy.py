@@ -102,11 +102,18 @@ def test_all_systems__equal_the_errors_of_all_rows_together() -> None:
     a, b = farm_of(list(range(30)), wavy), farm_of(list(range(9)), [6.0] * 9, "b")
     rows = with_all_systems(pl.concat([accuracy(a), accuracy(b)]))
     pooled = row_of(rows.filter(pl.col("system_id") == "all"), "ensemble")
-    renamed = [scored(f).with_columns(system_id=pl.lit("one"), timestamp=pl.col("timestamp") + shift,
-                                      prediction_for=pl.col("prediction_for") + shift)
-               for f, shift in ((a, timedelta(0)), (b, timedelta(hours=5)))]
-    truth = [f.with_columns(system_id=pl.lit("one"), timestamp=pl.col("timestamp") + shift)
-             for f, shift in ((a, timedelta(0)), (b, timedelta(hours=5)))]
+    renamed = [
+        scored(f).with_columns(
+            system_id=pl.lit("one"),
+            timestamp=pl.col("timestamp") + shift,
+            prediction_for=pl.col("prediction_for") + shift,
+        )
+        for f, shift in ((a, timedelta(0)), (b, timedelta(hours=5)))
+    ]
+    truth = [
+        f.with_columns(system_id=pl.lit("one"), timestamp=pl.col("timestamp") + shift)
+        for f, shift in ((a, timedelta(0)), (b, timedelta(hours=5)))
+    ]
     direct = accuracy_by_system(pl.concat(renamed), pl.concat(truth), small_settings(), DAY, NEXT_DAY)
     for name, value in row_of(direct, "ensemble").items():
         if name != "system_id":
@@ -147,9 +154,12 @@ def test_evaluated_days__equal_the_single_process_reference(scored_farm: Lakehou
     expected = with_all_systems(pl.concat(parts)).sort("date", "system_id", "model", "horizon")
     found = stored(scored_farm).select(expected.columns)
     assert_frame_equal(found, expected, abs_tol=1e-12)
-    assert facts.known_by_day["2024-03-02"] == expected.filter(
-        pl.col("date") == SECOND, pl.col("system_id") == "all", pl.col("model") == "ensemble"
-    )["n"].sum()
+    assert (
+        facts.known_by_day["2024-03-02"]
+        == expected.filter(pl.col("date") == SECOND, pl.col("system_id") == "all", pl.col("model") == "ensemble")[
+            "n"
+        ].sum()
+    )
 
 
 def test_late_truth__changes_its_own_day_only(scored_farm: Lakehouse, settings: Settings) -> None:

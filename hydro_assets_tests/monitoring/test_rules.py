@@ -20,31 +20,58 @@ def days_back(n: int) -> date:
 def accuracy(newest_last: list[float | None], n: int = 1000) -> pl.DataFrame:
     """The ensemble's MAE over the baseline's, per day up to today."""
     rows = [
-        {"date": days_back(len(newest_last) - 1 - i), "system_id": system, "target_col": "ph_level",
-         "model": "ensemble", "n": n, "mae": ratio * 0.1, "baseline_mae": 0.1}
-        for i, ratio in enumerate(newest_last) if ratio is not None
+        {
+            "date": days_back(len(newest_last) - 1 - i),
+            "system_id": system,
+            "target_col": "ph_level",
+            "model": "ensemble",
+            "n": n,
+            "mae": ratio * 0.1,
+            "baseline_mae": 0.1,
+        }
+        for i, ratio in enumerate(newest_last)
+        if ratio is not None
         for system in ("all", "a")
     ]
-    return pl.DataFrame(rows, schema={"date": pl.Date, "system_id": pl.String, "target_col": pl.String,
-                                      "model": pl.String, "n": pl.Int64, "mae": pl.Float64, "baseline_mae": pl.Float64})
+    return pl.DataFrame(
+        rows,
+        schema={
+            "date": pl.Date,
+            "system_id": pl.String,
+            "target_col": pl.String,
+            "model": pl.String,
+            "n": pl.Int64,
+            "mae": pl.Float64,
+            "baseline_mae": pl.Float64,
+        },
+    )
 
 
 def drift(newest_last: list[int], versions: str | list[str] = "1") -> pl.DataFrame:
     """Number of drifted features of four per day."""
     names = [versions] * len(newest_last) if isinstance(versions, str) else versions
     rows = [
-        {"date": days_back(len(newest_last) - 1 - i), "model": "gru", "version": names[i], "feature": f,
-         "psi": 0.5 + j if j < drifted else 0.05}
-        for i, drifted in enumerate(newest_last) for j, f in enumerate(FEATURES)
+        {
+            "date": days_back(len(newest_last) - 1 - i),
+            "model": "gru",
+            "version": names[i],
+            "feature": f,
+            "psi": 0.5 + j if j < drifted else 0.05,
+        }
+        for i, drifted in enumerate(newest_last)
+        for j, f in enumerate(FEATURES)
     ]
-    return pl.DataFrame(rows, schema={"date": pl.Date, "model": pl.String, "version": pl.String, "feature": pl.String,
-                                      "psi": pl.Float64})
+    return pl.DataFrame(
+        rows,
+        schema={"date": pl.Date, "model": pl.String, "version": pl.String, "feature": pl.String, "psi": pl.Float64},
+    )
 
 
 def decide(ratios=(), drifted=(), quality=None, last_training=None, versions="1", n=1000):
     quality = quality or {}
-    return decide_retrain(accuracy(list(ratios), n), drift(list(drifted), versions), quality, small_settings(), TODAY,
-                          last_training)
+    return decide_retrain(
+        accuracy(list(ratios), n), drift(list(drifted), versions), quality, small_settings(), TODAY, last_training
+    )
 
 
 @pytest.mark.parametrize(

@@ -35,16 +35,18 @@ def feature_rows(minutes: int = 1200, seed: int = 7) -> pl.DataFrame:
     random = np.random.default_rng(seed)
     t = np.arange(minutes)
     ph = 6.0 + 0.4 * np.sin(2 * np.pi * t / 50) + random.normal(0, 0.01, minutes)
-    return pl.DataFrame({
-        "system_id": ["bed_1"] * minutes,
-        "timestamp": pl.Series([START + timedelta(minutes=int(m)) for m in t]).cast(pl.Datetime("us", "UTC")),
-        "ph_level": ph,
-        "ph_level_lag_5min": pl.Series(np.roll(ph, 5)).scatter(range(5), None),
-        "air_temperature": 22 + random.normal(0, 0.1, minutes),
-        "reading_count": pl.Series(random.integers(1, 7, minutes)).cast(pl.Int32),
-        "is_ph_reducer_on": pl.Series(np.sin(2 * np.pi * t / 50) > 0.9).scatter([3], None),
-        "is_env_optimal": ph < 6.3,
-    })
+    return pl.DataFrame(
+        {
+            "system_id": ["bed_1"] * minutes,
+            "timestamp": pl.Series([START + timedelta(minutes=int(m)) for m in t]).cast(pl.Datetime("us", "UTC")),
+            "ph_level": ph,
+            "ph_level_lag_5min": pl.Series(np.roll(ph, 5)).scatter(range(5), None),
+            "air_temperature": 22 + random.normal(0, 0.1, minutes),
+            "reading_count": pl.Series(random.integers(1, 7, minutes)).cast(pl.Int32),
+            "is_ph_reducer_on": pl.Series(np.sin(2 * np.pi * t / 50) > 0.9).scatter([3], None),
+            "is_env_optimal": ph < 6.3,
+        }
+    )
 
 
 def quick_settings(**overrides: Any) -> Settings:
@@ -70,8 +72,11 @@ def quick(tmp_path: Path, empty_store: Path) -> Callable[..., Settings]:
 
 @pytest.fixture(scope="session")
 def stocked_store(
-    tmp_path_factory: pytest.TempPathFactory, empty_store: Path, trained: Callable[[str], TrainingResult],
-    provenance: Provenance, features: pl.DataFrame,
+    tmp_path_factory: pytest.TempPathFactory,
+    empty_store: Path,
+    trained: Callable[[str], TrainingResult],
+    provenance: Provenance,
+    features: pl.DataFrame,
 ) -> Path:
     """An MLflow database in which gru has two versions and lightgbm three, the newest one challenger each."""
     settings = quick_settings(home=tmp_path_factory.mktemp("stocked_store"))
@@ -94,9 +99,15 @@ def farm(quick: Callable[..., Settings], stocked_store: Path) -> Settings:
 @pytest.fixture(scope="session")
 def provenance() -> Provenance:
     return Provenance(
-        trained_at=datetime(2024, 3, 2, 6, tzinfo=UTC), dagster_run_id="run-1", asset="hydroponics_lstm_forecast",
-        partition="2024-03-01", git_commit="0123abc", feature_table="feature_store.sensor_features",
-        feature_uri="/lake/feature_store/sensor_features", feature_version=3, gold_version=5,
+        trained_at=datetime(2024, 3, 2, 6, tzinfo=UTC),
+        dagster_run_id="run-1",
+        asset="hydroponics_lstm_forecast",
+        partition="2024-03-01",
+        git_commit="0123abc",
+        feature_table="feature_store.sensor_features",
+        feature_uri="/lake/feature_store/sensor_features",
+        feature_version=3,
+        gold_version=5,
     )
 
 

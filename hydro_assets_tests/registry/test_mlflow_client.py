@@ -38,10 +38,14 @@ DATABRICKS = {"mlflow_tracking_uri": "databricks", "mlflow_registry_uri": "datab
 
 def test_local_names__are_the_fixed_ones(quick: MakeSettings) -> None:
     assert [registered_name(quick(), kind) for kind in MODELS] == [
-        "hydroponics_lstm_forecast", "hydroponics_gru_forecast", "hydroponics_lightgbm_classifier",
+        "hydroponics_lstm_forecast",
+        "hydroponics_gru_forecast",
+        "hydroponics_lightgbm_classifier",
     ]
     assert [experiment_name(quick(), kind) for kind in MODELS] == [
-        "hydroponics_lstm", "hydroponics_gru", "hydroponics_lightgbm",
+        "hydroponics_lstm",
+        "hydroponics_gru",
+        "hydroponics_lightgbm",
     ]
 
 
@@ -65,7 +69,9 @@ def test_databricks__is_reached_through_its_two_stores(quick: MakeSettings, monk
     client = mlflow_client(settings)
     assert (client.tracking_uri, client._registry_uri) == ("databricks", "databricks-uc")
     assert run_url(settings, "7", "r") == "https://adb.example/ml/experiments/7/runs/r"
-    assert version_url(settings, "prod.models.m", "3") == "https://adb.example/explore/data/models/prod/models/m/version/3"
+    assert (
+        version_url(settings, "prod.models.m", "3") == "https://adb.example/explore/data/models/prod/models/m/version/3"
+    )
 
 
 def test_pages__of_a_local_store_do_not_exist(quick: MakeSettings) -> None:
@@ -100,8 +106,20 @@ def server(tmp_path: Path, empty_store: Path) -> Iterator[str]:
     store = tmp_path / "server.db"
     store.write_bytes(empty_store.read_bytes())
     command = [
-        sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
-        "--backend-store-uri", f"sqlite:///{store}", "--artifacts-destination", str(tmp_path / "served"),
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+        "--backend-store-uri",
+        f"sqlite:///{store}",
+        "--artifacts-destination",
+        str(tmp_path / "served"),
     ]
     env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     log = (tmp_path / "server.log").open("w")
@@ -128,7 +146,10 @@ def _answers(url: str) -> bool:
 
 
 def test_server__takes_trains_registers_promotes_and_serves(
-    server: str, quick: MakeSettings, trained: Callable[[str], TrainingResult], provenance: Provenance,
+    server: str,
+    quick: MakeSettings,
+    trained: Callable[[str], TrainingResult],
+    provenance: Provenance,
     features: pl.DataFrame,
 ) -> None:
     settings = quick(mlflow_tracking_uri=server)

@@ -20,8 +20,13 @@ def test_card__holds_data_errors_beside_baselines_limits_lineage_and_use(
 
     sections = [line for line in card.splitlines() if line.startswith("#")]
     assert sections == [
-        "# hydroponics_lightgbm_classifier version 3", "## Data", "## Errors",
-        "## Probability that the environment is optimal", "## Limits", "## Lineage", "## Use",
+        "# hydroponics_lightgbm_classifier version 3",
+        "## Data",
+        "## Errors",
+        "## Probability that the environment is optimal",
+        "## Limits",
+        "## Lineage",
+        "## Use",
     ]
     assert "horizons in steps: 1 = 1min, 2 = 2min" in card
     assert f"on {info.train_rows} rows of bed_1" in card

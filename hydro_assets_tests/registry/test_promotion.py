@@ -30,8 +30,15 @@ class Forecaster:
     """A package that is off by `error` from the truth, beside a baseline that is off by `baseline_error`."""
 
     def __init__(
-        self, real: Any, features: pl.DataFrame, error: float, baseline_error: float = 0.3, *,
-        horizons: tuple[int, ...] = (1, 2), holdout_start: datetime | None = None, **info: Any,
+        self,
+        real: Any,
+        features: pl.DataFrame,
+        error: float,
+        baseline_error: float = 0.3,
+        *,
+        horizons: tuple[int, ...] = (1, 2),
+        holdout_start: datetime | None = None,
+        **info: Any,
     ) -> None:
         split = {} if holdout_start is None else {"holdout_start": holdout_start.isoformat()}
         self.info = real.info.model_copy(update={"horizons": horizons, "split": split, **info})
@@ -42,15 +49,21 @@ class Forecaster:
         self.asked.append((start, end))
         rows = self.features.select("system_id", "timestamp", "ph_level")
         rows = rows.filter(pl.col("timestamp").is_between(start, end, closed="left"))
-        return pl.concat([
-            rows.with_columns(
-                horizon=pl.lit(h, pl.Int32), truth=pl.col("ph_level").shift(-h).over("system_id")
-            ).select(
-                "system_id", "timestamp", "horizon", prediction=pl.col("truth") + self.error,
-                baseline=pl.col("truth") - self.baseline_error, optimal_probability=pl.lit(None, pl.Float64),
-            )
-            for h in self.info.horizons
-        ])
+        return pl.concat(
+            [
+                rows.with_columns(
+                    horizon=pl.lit(h, pl.Int32), truth=pl.col("ph_level").shift(-h).over("system_id")
+                ).select(
+                    "system_id",
+                    "timestamp",
+                    "horizon",
+                    prediction=pl.col("truth") + self.error,
+                    baseline=pl.col("truth") - self.baseline_error,
+                    optimal_probability=pl.lit(None, pl.Float64),
+                )
+                for h in self.info.horizons
+            ]
+        )
 
 
 @pytest.fixture
@@ -72,36 +85,91 @@ def judge(quick: MakeSettings, trained: Trained, features: pl.DataFrame) -> Call
 @pytest.mark.parametrize(
     ("challenger", "champion", "promoted", "reason"),
     [
-        ({"error": 0.1}, None, True, "better than the baseline, and there was no champion: "
-                                     "MAE (pH) of version 2 is 0.1, of the baseline 0.3"),
-        ({"error": 0.3}, None, False, "not better than the baseline: "
-                                      "MAE (pH) of version 2 is 0.3, of the baseline 0.3"),
-        ({"error": 0.1}, {"error": 0.2}, True, "better than champion and baseline: "
-                                               "MAE (pH) of version 2 is 0.1, of the baseline 0.3, of champion 1 0.2"),
-        ({"error": 0.2}, {"error": 0.1}, False, "not better than the champion: "
-                                                "MAE (pH) of version 2 is 0.2, of the baseline 0.3, of champion 1 0.1"),
-        ({"error": 0.4}, {"error": 0.5}, False, "not better than the baseline: "
-                                                "MAE (pH) of version 2 is 0.4, of the baseline 0.3"),
-        ({"error": 0.2}, {"error": 0.1, "target_col": "tds_level"}, True,
-         "better than the baseline, and champion 1 cannot serve (it forecasts tds_level, asked for is ph_level): "
-         "MAE (pH) of version 2 is 0.2, of the baseline 0.3"),
-        ({"error": 0.2}, {"error": 0.1, "horizons": (3,)}, True,
-         "better than the baseline, and champion 1 cannot serve (it forecasts none of the challenger's rows and "
-         "horizons): MAE (pH) of version 2 is 0.2, of the baseline 0.3"),
-        ({"error": 0.1, "step_seconds": 300.0}, None, False,
-         "version 2 cannot be judged: it was trained on a 5min grid, the features have 1min"),
+        (
+            {"error": 0.1},
+            None,
+            True,
+            "better than the baseline, and there was no champion: MAE (pH) of version 2 is 0.1, of the baseline 0.3",
+        ),
+        (
+            {"error": 0.3},
+            None,
+            False,
+            "not better than the baseline: MAE (pH) of version 2 is 0.3, of the baseline 0.3",
+        ),
+        (
+            {"error": 0.1},
+            {"error": 0.2},
+            True,
+            "better than champion and baseline: MAE (pH) of version 2 is 0.1, of the baseline 0.3, of champion 1 0.2",
+        ),
+        (
+            {"error": 0.2},
+            {"error": 0.1},
+            False,
+            "not better than the champion: MAE (pH) of version 2 is 0.2, of the baseline 0.3, of champion 1 0.1",
+        ),
+        (
+            {"error": 0.4},
+            {"error": 0.5},
+            False,
+            "not better than the baseline: MAE (pH) of version 2 is 0.4, of the baseline 0.3",
+        ),
+        (
+            {"error": 0.2},
+            {"error": 0.1, "target_col": "tds_level"},
+            True,
+            "better than the baseline, and champion 1 cannot serve (it forecasts tds_level, asked for is ph_level): "
+            "MAE (pH) of version 2 is 0.2, of the baseline 0.3",
+        ),
+        (
+            {"error": 0.2},
+            {"error": 0.1, "horizons": (3,)},
+            True,
+            "better than the baseline, and champion 1 cannot serve (it forecasts none of the challenger's rows and "
+            "horizons): MAE (pH) of version 2 is 0.2, of the baseline 0.3",
+        ),
+        (
+            {"error": 0.1, "step_seconds": 300.0},
+            None,
+            False,
+            "version 2 cannot be judged: it was trained on a 5min grid, the features have 1min",
+        ),
     ],
-    ids=["first", "as good as the baseline", "better", "worse than the champion", "worse than the baseline",
-         "champion of another target", "champion of other horizons", "challenger of another grid"],
+    ids=[
+        "first",
+        "as good as the baseline",
+        "better",
+        "worse than the champion",
+        "worse than the baseline",
+        "champion of another target",
+        "champion of other horizons",
+        "challenger of another grid",
+    ],
 )
 def test_decision__says_who_won_and_why(
-    judge: Callable[..., PromotionDecision], challenger: dict[str, Any], champion: dict[str, Any] | None,
-    promoted: bool, reason: str, monkeypatch: pytest.MonkeyPatch,
+    judge: Callable[..., PromotionDecision],
+    challenger: dict[str, Any],
+    champion: dict[str, Any] | None,
+    promoted: bool,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if "step_seconds" in challenger:  # truth of another grid cannot even be looked up on these rows
-        monkeypatch.setattr("hydro_assets.registry.comparison._scored", lambda *_: pl.DataFrame(schema={
-            "system_id": pl.String, "timestamp": pl.Datetime("us", "UTC"), "horizon": pl.Int32, "forecast": pl.Float64,
-            "truth": pl.Float64, "baseline": pl.Float64, "now": pl.Float64}))
+        monkeypatch.setattr(
+            "hydro_assets.registry.comparison._scored",
+            lambda *_: pl.DataFrame(
+                schema={
+                    "system_id": pl.String,
+                    "timestamp": pl.Datetime("us", "UTC"),
+                    "horizon": pl.Int32,
+                    "forecast": pl.Float64,
+                    "truth": pl.Float64,
+                    "baseline": pl.Float64,
+                    "now": pl.Float64,
+                }
+            ),
+        )
     decision = judge(challenger, champion)
     assert decision.promoted is promoted
     assert decision.champion_after == ("2" if promoted else decision.champion_before)
@@ -117,7 +185,12 @@ def test_decision__compares_only_rows_that_neither_has_seen(
     challenger = Forecaster(real, features, 0.1, holdout_start=start + timedelta(hours=10))
     champion = Forecaster(real, features, 0.2, holdout_start=start + timedelta(hours=12))
     decision = decide(
-        quick(), "gru", Candidate("2", challenger), Candidate("1", champion), features, NOW  # type: ignore[arg-type]
+        quick(),
+        "gru",
+        Candidate("2", challenger),
+        Candidate("1", champion),
+        features,
+        NOW,  # type: ignore[arg-type]
     )
     assert decision.holdout_start == start + timedelta(hours=12)
     assert {asked for package in (challenger, champion) for asked in package.asked} == {
@@ -139,9 +212,7 @@ def test_truth__does_not_cross_a_gap(judge: Callable[..., PromotionDecision], fe
     assert whole - split == 3, "one forecast of one step and two of two steps ahead end in the gap"
 
 
-def test_classifier_alone__is_judged_by_its_brier_score(
-    quick: MakeSettings, features: pl.DataFrame
-) -> None:
+def test_classifier_alone__is_judged_by_its_brier_score(quick: MakeSettings, features: pl.DataFrame) -> None:
     from hydro_assets.training.train import train
 
     settings = quick(lightgbm={"task_type": "classification", "num_boost_round": 20})

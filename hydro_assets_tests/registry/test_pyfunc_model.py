@@ -63,8 +63,12 @@ def test_artifact__predicts_the_same_in_a_clean_process(
     given, taken = tmp_path / "rows.parquet", tmp_path / "forecasts.parquet"
     as_input(features).to_parquet(given)
     done = subprocess.run(
-        [sys.executable, "-c", CLEAN_PROCESS, str(model), str(given), str(taken)], capture_output=True, text=True,
-        cwd=tmp_path, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"}, check=False,
+        [sys.executable, "-c", CLEAN_PROCESS, str(model), str(given), str(taken)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"},
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().startswith(str(model / "code")), "the code comes from the artifact"
@@ -80,7 +84,11 @@ def test_artifact__says_what_it_takes_and_gives(artifact: Callable[[str], Path],
     assert [name for name, column in columns.items() if column.required] == ["system_id", "timestamp", "ph_level"]
     assert set(trained("gru").package.info.features) <= set(columns)
     assert [column.name for column in model.signature.outputs][:5] == [
-        "system_id", "timestamp", "horizon", "prediction", "baseline",
+        "system_id",
+        "timestamp",
+        "horizon",
+        "prediction",
+        "baseline",
     ]
     assert model.load_input_example(str(folder))["ph_level"].notna().all()
 
@@ -104,10 +112,12 @@ def test_input__survives_the_way_through_pandas(features: pl.DataFrame) -> None:
 
 
 def test_input__in_any_order_gives_sorted_rows() -> None:
-    frame = pd.DataFrame({
-        "system_id": ["b", "a", "a"],
-        "timestamp": pd.to_datetime(["2024-01-01 00:00", "2024-01-01 00:01", "2024-01-01 00:00"]),
-    })
+    frame = pd.DataFrame(
+        {
+            "system_id": ["b", "a", "a"],
+            "timestamp": pd.to_datetime(["2024-01-01 00:00", "2024-01-01 00:01", "2024-01-01 00:00"]),
+        }
+    )
     assert from_pandas(frame)["system_id"].to_list() == ["a", "a", "b"]
 
 

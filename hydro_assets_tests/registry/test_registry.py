@@ -91,8 +91,14 @@ def test_failed_training__leaves_a_failed_run_and_no_version(
     ids=["mlflow down in the middle", "full disk"],
 )
 def test_broken_logging__leaves_a_failed_run_and_no_version(
-    quick: MakeSettings, trained: Trained, provenance: Provenance, features: pl.DataFrame,
-    monkeypatch: pytest.MonkeyPatch, method: str, error: Exception, raised: type[Exception],
+    quick: MakeSettings,
+    trained: Trained,
+    provenance: Provenance,
+    features: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    error: Exception,
+    raised: type[Exception],
 ) -> None:
     settings = quick()
     good = log_and_register(trained("gru"), settings, provenance, features)
@@ -126,7 +132,10 @@ def test_version__whose_run_never_finished__is_not_whole(
 
 
 def test_registry_that_refuses__is_one_sentence_with_the_run(
-    quick: MakeSettings, trained: Trained, provenance: Provenance, features: pl.DataFrame,
+    quick: MakeSettings,
+    trained: Trained,
+    provenance: Provenance,
+    features: pl.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from mlflow.exceptions import MlflowException

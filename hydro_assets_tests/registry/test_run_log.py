@@ -31,8 +31,14 @@ def test_run__holds_parameters_metrics_epochs_data_and_files(
     run = client.get_run(made.run_id)
     assert run.data.params["hidden_size"] == "4"
     assert run.data.params["sequence_length"] == "12"
-    assert {"holdout_mae", "holdout_mae_h1", "holdout_mae_h2", "holdout_mae_h1_persistence", "validation_rmse_h2",
-            "holdout_skill_short_mean"} <= set(run.data.metrics)
+    assert {
+        "holdout_mae",
+        "holdout_mae_h1",
+        "holdout_mae_h2",
+        "holdout_mae_h1_persistence",
+        "validation_rmse_h2",
+        "holdout_skill_short_mean",
+    } <= set(run.data.metrics)
     losses = client.get_metric_history(made.run_id, "validation_loss")
     assert [m.step for m in losses] == list(range(1, len(trained("gru").history) + 1))
 
@@ -44,8 +50,17 @@ def test_run__holds_parameters_metrics_epochs_data_and_files(
 
     files = Path(client.download_artifacts(made.run_id, "", str(tmp_path)))
     assert {p.name for p in files.iterdir()} >= {
-        "model", "config.json", "features.json", "scaler.json", "metrics.csv", "history.json", "training_log.txt",
-        "environment.txt", "model_card.md", "split.json", "importance.json",
+        "model",
+        "config.json",
+        "features.json",
+        "scaler.json",
+        "metrics.csv",
+        "history.json",
+        "training_log.txt",
+        "environment.txt",
+        "model_card.md",
+        "split.json",
+        "importance.json",
     }
     assert json.loads((files / "config.json").read_text())["sequence_length"] == 12
     assert json.loads((files / "scaler.json").read_text())["scaler"]

@@ -47,9 +47,17 @@ def test_run__carries_who_trained_what_from_where(quick: MakeSettings, provenanc
     found = mlflow_client(settings).get_run(run.run_id)
     assert found.info.status == "FINISHED"
     wanted = {
-        "dagster_run_id": "run-1", "asset": "hydroponics_lstm_forecast", "partition": "2024-03-01",
-        "git_commit": "0123abc", "target_col": "tds_level", "model_type": "lstm", "horizon": "2",
-        "feature_step": "5min", "experiment_name": "hydroponics_lstm", "feature_version": "3", "gold_version": "5",
+        "dagster_run_id": "run-1",
+        "asset": "hydroponics_lstm_forecast",
+        "partition": "2024-03-01",
+        "git_commit": "0123abc",
+        "target_col": "tds_level",
+        "model_type": "lstm",
+        "horizon": "2",
+        "feature_step": "5min",
+        "experiment_name": "hydroponics_lstm",
+        "feature_version": "3",
+        "gold_version": "5",
     }
     assert {key: found.data.tags[key] for key in wanted} == wanted
 
@@ -129,7 +137,10 @@ def test_killed_process__is_marked_killed_by_the_next_training(quick: MakeSettin
     settings = quick()
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(settings.root)], capture_output=True, text=True, env=env,
+        [sys.executable, "-c", KILLED_IN_THE_MIDDLE, str(settings.root)],
+        capture_output=True,
+        text=True,
+        env=env,
         check=False,
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -153,18 +164,32 @@ def test_training_that_still_works__is_left_alone_by_another(quick: MakeSettings
     [
         ({"dagster_run_id": "gone"}, timedelta(0), lambda run: run == "gone", "KILLED"),
         ({"dagster_run_id": "alive"}, timedelta(0), lambda run: run == "gone", "RUNNING"),
-        ({"dagster_run_id": "run-1", "asset": "hydroponics_lstm_forecast", "partition": "2024-03-01"}, timedelta(0),
-         None, "KILLED"),
+        (
+            {"dagster_run_id": "run-1", "asset": "hydroponics_lstm_forecast", "partition": "2024-03-01"},
+            timedelta(0),
+            None,
+            "KILLED",
+        ),
         ({"dagster_run_id": "run-1", "asset": "another"}, timedelta(0), None, "RUNNING"),
         ({}, timedelta(hours=1), None, "RUNNING"),
         ({}, LONGEST_TRAINING + timedelta(hours=1), None, "KILLED"),
     ],
-    ids=["its Dagster run is over", "its Dagster run works", "we are its retry", "sibling step of our Dagster run",
-         "another machine, an hour ago", "another machine, too long ago"],
+    ids=[
+        "its Dagster run is over",
+        "its Dagster run works",
+        "we are its retry",
+        "sibling step of our Dagster run",
+        "another machine, an hour ago",
+        "another machine, too long ago",
+    ],
 )
 def test_run_of_another_machine__is_given_up_for_a_reason_only(
-    quick: MakeSettings, provenance: Provenance, tags: dict[str, str], later: timedelta,
-    is_over: Callable[[str], bool] | None, status: str,
+    quick: MakeSettings,
+    provenance: Provenance,
+    tags: dict[str, str],
+    later: timedelta,
+    is_over: Callable[[str], bool] | None,
+    status: str,
 ) -> None:
     settings = quick()
     client = mlflow_client(settings)
@@ -190,9 +215,7 @@ def test_two_processes__train_side_by_side_in_a_home_that_is_new(make_settings: 
     """)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, str(settings.root)]
-    started = [
-        subprocess.Popen([*command, who], stderr=subprocess.PIPE, text=True, env=env) for who in ("a", "b")
-    ]
+    started = [subprocess.Popen([*command, who], stderr=subprocess.PIPE, text=True, env=env) for who in ("a", "b")]
     errors = [process.communicate()[1] for process in started]
     assert [process.returncode for process in started] == [0, 0], errors
 

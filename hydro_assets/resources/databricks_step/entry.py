@@ -217,6 +217,7 @@ def main(spec: dict[str, Any]) -> None:
             sys.path.insert(1, code_dir)
             launch = pickle.loads(verified(spec["launch"], spec["launch_sha256"]))
             os.environ.update(launch["env"])
+            os.environ.setdefault("HYDRO_HOME", os.path.join(code_dir, "home"))  # not the working directory
             read_secrets(launch["secrets"], reporter)
             succeeded = run_step(launch, reporter)
         except BaseException:

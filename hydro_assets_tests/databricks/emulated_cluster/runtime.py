@@ -1,4 +1,4 @@
-"""What a Databricks cluster gives a Python task, emulated: /Volumes as files, dbutils, and a Spark session if asked."""
+"""What a Databricks cluster gives a Python task, emulated: /Volumes and /Workspace as files, dbutils, maybe Spark."""
 
 import builtins
 import io
@@ -37,6 +37,8 @@ def start_spark():
 if __name__ == "__main__":
     builtins.open = io.open = open_with_volumes
     os.environ["DATABRICKS_RUNTIME_VERSION"] = "emulated"
-    script, sys.argv = sys.argv[1], sys.argv[1:]
+    workspace_files = os.path.join(os.environ["MINILAKE_DATA_DIR"], "workspace")
+    script, sys.argv = sys.argv[1], [
+        workspace_files + argument if argument.startswith("/Workspace/") else argument for argument in sys.argv[1:]]
     server = start_spark() if os.environ.get("EMUL_SPARK") == "1" else None
     runpy.run_path(script, init_globals={"dbutils": types.SimpleNamespace(secrets=Secrets())}, run_name="__main__")
