@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 import polars as pl
 
 from hydro_assets.columns import KEYS, REQUIRED_SENSORS, SENSOR, Table, usable_lags, usable_windows
-from hydro_assets.contracts.finding import Finding, raise_if_bad, share_finding
+from hydro_assets.contracts.finding import Finding, share_finding
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
 from hydro_assets.settings import Settings, duration_text
 
@@ -171,13 +170,6 @@ def training_window_findings(features: pl.DataFrame, settings: Settings) -> list
         f"no value of {', '.join(lacking)}" if lacking else "pH, conductivity, air temperature and humidity are there"
     )
     return [*found, Finding("sensors_complete", not lacking, "warn", text)]
-
-
-def require_trainable(features: pl.DataFrame, settings: Settings) -> Sequence[Finding]:
-    """The findings of `training_window_findings`; raises DataContractError when one stops."""
-    found = training_window_findings(features, settings)
-    raise_if_bad(found, "Mend or import more Gold data, then materialise sensor_features again")
-    return found
 
 
 def _moves(target: str, known: pl.Series) -> str:

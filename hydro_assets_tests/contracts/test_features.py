@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import polars as pl
 import pytest
 
-from hydro_assets.contracts import Finding
-from hydro_assets.contracts.features import day_findings, require_trainable, training_window_findings
+from hydro_assets.contracts import Finding, raise_if_bad
+from hydro_assets.contracts.features import day_findings, training_window_findings
 from hydro_assets.errors import DataContractError
 from hydro_assets.feature_store.features import features_of_system
 from hydro_assets.feature_store.spec import FeatureSpec
@@ -136,14 +136,15 @@ def test_training_window_findings__name_what_is_wrong(
     assert failed(training_window_findings(change(features), settings))[name] == severity
 
 
-def test_require_trainable__raises_all_problems_in_one_error(features: pl.DataFrame, settings: Settings) -> None:
+def test_raise_if_bad__tells_all_problems_in_one_error(features: pl.DataFrame, settings: Settings) -> None:
     bad = spoil("ph_level", 42.0)(features[:100])
     with pytest.raises(DataContractError) as caught:
-        require_trainable(bad, settings)
+        raise_if_bad(training_window_findings(bad, settings), "Mend Gold")
     assert "fewer than 1,000" in str(caught.value)
     assert "lie outside 1 .. 13" in str(caught.value)
 
 
-def test_require_trainable__a_warning_stops_nothing(features: pl.DataFrame, settings: Settings) -> None:
-    found = require_trainable(features.drop("air_humidity"), settings)
+def test_raise_if_bad__a_warning_stops_nothing(features: pl.DataFrame, settings: Settings) -> None:
+    found = training_window_findings(features.drop("air_humidity"), settings)
     assert any(not f.passed for f in found)
+    raise_if_bad(found, "Mend Gold")
