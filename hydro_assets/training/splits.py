@@ -50,9 +50,8 @@ def split_by_time(
         DataContractError: a part would be empty.
     """
     ordered = np.sort(times)
-    cut = [int(ordered[min(int(ordered.size * share), ordered.size - 1)])
-           for share in (train_share, train_share + validation_share)]
-    return _between(ordered, cut[0], cut[1], int(ordered[-1]) + _step_us(step), embargo)
+    validation, holdout = (_time_at(ordered, share) for share in (train_share, train_share + validation_share))
+    return _between(ordered, validation, holdout, int(ordered[-1]) + _us_of(step), embargo)
 
 
 def rolling_origins(
@@ -62,9 +61,8 @@ def rolling_origins(
     ordered = np.sort(times)
     first = train_share + validation_share
     edges = [first + (1 - first) * i / folds for i in range(folds + 1)]
-    at = [int(ordered[min(int(ordered.size * e), ordered.size - 1)]) for e in edges]
-    at[-1] += _step_us(step)
-    validation = [int(ordered[int(ordered.size * (e - validation_share))]) for e in edges[:-1]]
+    at = [*(_time_at(ordered, e) for e in edges[:-1]), int(ordered[-1]) + _us_of(step)]
+    validation = [_time_at(ordered, e - validation_share) for e in edges[:-1]]
     return [_between(ordered[ordered < at[i + 1]], validation[i], at[i], at[i + 1], embargo) for i in range(folds)]
 
 
@@ -88,6 +86,11 @@ def _between(ordered: np.ndarray, validation: int, holdout: int, end: int, embar
     return split
 
 
+def _time_at(ordered: np.ndarray, share: float) -> int:
+    """Time before which `share` of the rows lie."""
+    return int(ordered[min(round(ordered.size * share), ordered.size - 1)])
+
+
 def _when(us: int) -> datetime:
     return _EPOCH + timedelta(microseconds=us)
 
@@ -96,5 +99,5 @@ def _us(when: datetime) -> int:
     return (when - _EPOCH) // timedelta(microseconds=1)
 
 
-def _step_us(step: timedelta) -> int:
+def _us_of(step: timedelta) -> int:
     return step // timedelta(microseconds=1)

@@ -52,8 +52,9 @@ def test_package__scores_a_part_as_it_scores_all(package: ForecastPackage) -> No
 
 def test_package__does_not_see_the_future(package: ForecastPackage) -> None:
     frame, now = farm(400), START + 300 * STEP
+    later = pl.col("timestamp") > now
     changed = frame.with_columns(
-        pl.when(pl.col("timestamp") > now).then(pl.col(c) * 1.3).otherwise(c).alias(c) for c in ("ph_level", "tds_level"))
+        pl.when(later).then(pl.col(c) * 1.3).otherwise(c).alias(c) for c in ("ph_level", "tds_level"))
     before, after = (package.predict(f).filter(pl.col("timestamp") <= now) for f in (frame, changed))
     assert before.equals(after)
 

@@ -10,7 +10,7 @@ VALUES = np.concatenate([np.random.default_rng(0).normal(6, 0.1, 150), np.random
 def test_scaler__scales_each_system_by_its_own_spread() -> None:
     scaled = SystemScaler.fit(["x"], VALUES[:, None], SYSTEMS).transform(VALUES[:, None], SYSTEMS)
     for system in "ab":
-        assert abs(scaled[SYSTEMS == system].std() - 1) < 0.02
+        assert abs(scaled[system == SYSTEMS].std() - 1) < 0.02
 
 
 def test_scaler__uses_the_pooled_scale_for_an_unseen_system() -> None:

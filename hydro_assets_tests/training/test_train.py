@@ -1,0 +1,136 @@
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from hydro_assets.errors import DataContractError, TrainingError
+from hydro_assets.training.train import train
+from hydro_assets_tests.models.synthetic import farm, quick
+
+KINDS = ("lstm", "gru", "lightgbm")
+every_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+@every_kind
+def test_train__twice_gives_equal_metrics_and_forecasts(kind: str) -> None:
+    frame = farm()
+    first, second = (train(kind, frame, quick(), horizons=(1, 5)) for _ in range(2))
+    assert_frame_equal(first.metrics, second.metrics, check_exact=True)
+    assert first.package.predict(frame).equals(second.package.predict(frame))
+
+
+@every_kind
+def test_train__measures_every_horizon_and_system_beside_the_baselines(kind: str) -> None:
+    table = train(kind, farm(systems=("a", "b")), quick(), horizons=(1, 5)).metrics
+    assert set(table["model"]) == {"persistence", "short_mean", kind}
+    assert set(table["system_id"]) == {"all", "a", "b"}
+    assert set(table["horizon"]) == {1, 5}
+    assert set(table["split"]) == {"validation", "holdout"}
+    assert (table["mae_low"] <= table["mae"]).all()
+
+
+@every_kind
+def test_train__beats_the_better_baseline_on_a_smooth_swing(kind: str) -> None:
+    table = train(kind, farm(3000), quick(), horizons=(15,)).metrics.filter(split="holdout", system_id="all")
+    mae = dict(table.select("model", "mae").iter_rows())
+    assert mae[kind] < 0.9 * min(mae["persistence"], mae["short_mean"])
+
+
+@every_kind
+def test_train__on_a_random_walk_is_no_worse_than_the_better_baseline(kind: str) -> None:
+    walk = 6 + np.cumsum(np.random.default_rng(3).normal(size=3000)) * 0.01
+    frame = farm(3000).with_columns(ph_level=pl.Series(walk))
+    table = train(kind, frame, quick(), horizons=(1, 15)).metrics.filter(split="holdout", system_id="all")
+    for horizon in (1, 15):
+        mae = dict(table.filter(horizon=horizon).select("model", "mae").iter_rows())
+        assert mae[kind] < 1.05 * min(mae["persistence"], mae["short_mean"])
+
+
+@every_kind
+def test_train__learns_nothing_from_validation_and_holdout_levels(kind: str) -> None:
+    frame = farm()
+    one = train(kind, frame, quick(), horizons=(1,))
+    late = pl.col("timestamp") >= one.split.holdout_start
+    other = train(kind, frame.with_columns(
+        pl.when(late).then(pl.col(c) * 5).otherwise(c).alias(c) for c in ("ph_level", "tds_level")),
+        quick(), horizons=(1,), split=one.split)
+    early = frame.filter(~late)
+    assert one.package.predict(early).equals(other.package.predict(early))
+    assert_frame_equal(one.metrics.filter(split="validation"), other.metrics.filter(split="validation"))
+
+
+def test_train__says_that_a_label_of_one_class_taught_nothing() -> None:
+    frame = farm().with_columns(is_env_optimal=pl.lit(False))
+    result = train("lightgbm", frame, quick(), horizons=(1,))
+    assert any("one class in training" in note for note in result.package.info.notes)
+    assert set(result.package.predict(frame)["optimal_probability"]) == {0.0}
+    assert result.classification is not None
+    assert result.classification["roc_auc"].null_count() == result.classification.height
+
+
+def test_train__calibrates_the_probability_of_an_optimal_environment() -> None:
+    result = train("lightgbm", farm(3000), quick(lightgbm={"num_boost_round": 40}), horizons=(5,))
+    assert result.classification is not None
+    held = result.classification.filter(split="holdout").row(0, named=True)
+    assert held["roc_auc"] > 0.9
+    assert held["brier"] < 0.5 * held["brier_climatology"]
+
+
+@pytest.mark.parametrize(("task_type", "forecasts", "probabilities"),
+                         [("classification", False, True), ("regression", True, False), ("both", True, True)])
+def test_train__of_a_task_type_gives_what_it_names(task_type: str, forecasts: bool, probabilities: bool) -> None:
+    frame = farm()
+    result = train("lightgbm", frame, quick(lightgbm={"num_boost_round": 5, "task_type": task_type}), horizons=(1,))
+    last = result.package.predict(frame).tail(1)
+    assert (last["prediction"][0] is not None) == forecasts
+    assert (last["optimal_probability"][0] is not None) == probabilities
+    assert last["quality"][0] == ("ok" if forecasts else "not_forecast")
+
+
+def test_train__covers_the_holdout_near_the_nominal_level() -> None:
+    result = train("lightgbm", farm(4000), quick(), horizons=(1, 15))
+    held = result.holdout
+    inside = np.abs(held.truth - held.forecasts["lightgbm"]) <= held.half_width
+    np.testing.assert_allclose(inside.mean(axis=0), 0.8, atol=0.12)
+
+
+def test_train__states_importance_and_draws_pictures() -> None:
+    result = train("lightgbm", farm(), quick(), horizons=(1,))
+    assert sum(result.importance.values()) == pytest.approx(1)
+    assert set(result.permutation) <= set(result.importance)
+    assert {"learning_curve", "forecast_h1", "error_by_horizon", "reliability", "importance"} == set(result.plots)
+    assert all(image.startswith(b"\x89PNG") for image in result.plots.values())
+
+
+def test_train__forecasts_tds_in_ppm_where_the_farm_asks_for_it() -> None:
+    frame = farm()
+    package = train("gru", frame, quick(target_col="tds_level"), horizons=(1,)).package
+    assert package.info.unit == "ppm"
+    assert package.predict(frame).filter(quality="ok")["prediction"].is_between(900, 1100).all()
+
+
+def test_train__tells_its_progress() -> None:
+    lines: list[str] = []
+    result = train("gru", farm(), quick(), horizons=(1,), on_progress=lines.append)
+    assert lines == result.log
+    assert any(line.startswith("epoch 1/2") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("frame", "changes", "said"),
+    [
+        (farm(500), {}, "500 rows have a ph_level, 1000 are needed"),
+        (farm().drop("ph_level"), {}, "no column ph_level"),
+        (farm(), {"target_col": "system_id"}, "system_id is not a number"),
+        (farm(1100), {"forecast_horizon": 200}, "would be empty|is too few|too few"),
+    ],
+    ids=["too_short", "no_target", "text", "horizon_too_long"],
+)
+def test_train__refuses_what_cannot_be_learned_from(frame: pl.DataFrame, changes: dict, said: str) -> None:
+    with pytest.raises(DataContractError, match=said):
+        train("gru", frame, quick(**changes))
+
+
+def test_train__refuses_an_unknown_kind() -> None:
+    with pytest.raises(TrainingError, match="'xgboost' is not a kind of model. Choose one of lstm, gru, lightgbm"):
+        train("xgboost", farm(), quick(), horizons=(1,))
