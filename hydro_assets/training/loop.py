@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from hydro_assets.settings import RecurrentConfig
 
 VALIDATION_BATCH = 4096
+WINDOWS_PER_THREAD = 128
 Inputs = Callable[[Tensor], tuple[Tensor, ...]]
 
 
@@ -41,6 +43,13 @@ def fit(
     Returns one entry per epoch: epoch, train_loss, validation_loss, seconds. Equal seeds give equal results on one
     machine with one thread setting.
     """
+    with cpu_threads(config.batch_size):
+        return _fit(model, batches, config, seed, report)
+
+
+def _fit(
+    model: nn.Module, batches: Batches, config: RecurrentConfig, seed: int, report: Callable[[str], None]
+) -> list[dict[str, float]]:
     device = batches.goal.device
     draw = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
@@ -63,6 +72,21 @@ def fit(
             break
     model.load_state_dict(best_weights)
     return history
+
+
+@contextmanager
+def cpu_threads(batch_size: int) -> Iterator[None]:
+    """One thread per `WINDOWS_PER_THREAD` windows of a batch, and never more than torch was allowed.
+
+    A step of a small batch is shorter than the meeting of two threads: at batch 32 one thread alone is faster, and on a
+    busy machine ten times so, because waiting threads spin.
+    """
+    allowed = torch.get_num_threads()
+    torch.set_num_threads(max(1, min(allowed, batch_size // WINDOWS_PER_THREAD)))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(allowed)
 
 
 def _train_epoch(
