@@ -71,9 +71,7 @@ def _job(name: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _task(
-    key: str, code_root: str, arguments: list[str], after: list[dict[str, Any]] | None = None
-) -> dict[str, Any]:
+def _task(key: str, code_root: str, arguments: list[str], after: list[dict[str, Any]] | None = None) -> dict[str, Any]:
     task: dict[str, Any] = {
         "task_key": key,
         "environment_key": "hydro",

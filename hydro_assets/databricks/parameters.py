@@ -1,10 +1,10 @@
 """Positional parameters of the three job commands, in one order for the jobs, the command line and the tests.
 
-    hydro feature-store    catalog bucket feature_table
-    hydro train            kind catalog bucket feature_table experiment model sequence_length target_col
-                           forecast_horizon
-    hydro batch-inference  catalog bucket feature_table lstm_model gru_model lightgbm_model output_table
-                           sequence_length target_col
+hydro feature-store    catalog bucket feature_table
+hydro train            kind catalog bucket feature_table experiment model sequence_length target_col
+                       forecast_horizon
+hydro batch-inference  catalog bucket feature_table lstm_model gru_model lightgbm_model output_table
+                       sequence_length target_col
 """
 
 from __future__ import annotations

@@ -179,7 +179,8 @@ class StepLauncherResource(dg.ConfigurableResource):
         shipped = {**{name: os.environ[name] for name in self.env_names if name not in self.env}, **self.env}
         names_of_secrets = {secret.name for secret in self.secrets}
         unsafe = [
-            name for name, value in shipped.items()
+            name
+            for name, value in shipped.items()
             if name in names_of_secrets or _CREDENTIAL_NAME.search(name) or _CREDENTIAL_VALUE.search(value)
         ]
         if unsafe:

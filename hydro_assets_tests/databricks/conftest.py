@@ -63,7 +63,8 @@ class Workspace:
 
     def post(self, path: str, body: dict[str, Any]) -> Any:
         request = urllib.request.Request(
-            f"{self.host}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+            f"{self.host}{path}", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
         with urllib.request.urlopen(request) as response:
             return json.load(response)
 
@@ -122,7 +123,8 @@ def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         }
         log = (root / "minilake.log").open("wb")
         process = subprocess.Popen(
-            [sys.executable, "-m", "minilake", "--port", str(port)], env=clean, cwd=root, stdout=log, stderr=log)
+            [sys.executable, "-m", "minilake", "--port", str(port)], env=clean, cwd=root, stdout=log, stderr=log
+        )
         running.append(process)
         workspace = Workspace(f"http://127.0.0.1:{port}", root / "data", secrets)
         for _ in range(300):
@@ -189,7 +191,10 @@ def run_toys(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> C
     """Runs toy assets or a toy job, launched on the workspace of the environment unless told otherwise."""
 
     def execute(
-        *assets: str, launch: bool = True, partition: str | None = None, job: str = "__ASSET_JOB",
+        *assets: str,
+        launch: bool = True,
+        partition: str | None = None,
+        job: str = "__ASSET_JOB",
         multiprocess: bool = False,
     ) -> Finished:
         monkeypatch.setenv("TOY_LAUNCH", str(int(launch)))
@@ -197,9 +202,11 @@ def run_toys(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> C
         sys.modules.pop(TOYS, None)  # it reads the environment when it is imported
         repository = ReconstructableRepository(ModuleCodePointer(TOYS, "defs", working_directory=str(REPOSITORY)))
         with dg.execute_job(
-            ReconstructableJob(repository, job), instance,
+            ReconstructableJob(repository, job),
+            instance,
             tags={"dagster/partition": partition} if partition else None,
-            asset_selection=[dg.AssetKey(name) for name in assets] or None, raise_on_error=False,
+            asset_selection=[dg.AssetKey(name) for name in assets] or None,
+            raise_on_error=False,
         ) as result:
             return Finished(result, instance)
 

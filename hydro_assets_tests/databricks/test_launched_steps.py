@@ -52,7 +52,10 @@ def test_user_error__is_retried_as_a_new_run(run: Run, workspace: Workspace) -> 
     finished = run("error_once")
     assert finished.result.success
     assert [kind for kind in finished.outcomes("error_once") if kind != "STEP_START"] == [
-        "STEP_UP_FOR_RETRY", "STEP_RESTARTED", "STEP_SUCCESS"]
+        "STEP_UP_FOR_RETRY",
+        "STEP_RESTARTED",
+        "STEP_SUCCESS",
+    ]
     assert [result for name, result in workspace.runs() if name == "error_once"] == ["FAILED", "SUCCESS"]
 
 
@@ -96,8 +99,12 @@ def test_timeout__stops_the_run_and_is_not_retried(run: Run, monkeypatch: pytest
 def test_cancelled_dagster_run__cancels_the_databricks_run(workspace: Workspace, tmp_path: Path) -> None:
     release = tmp_path / "release"
     environment = {
-        **os.environ, "DATABRICKS_HOST": workspace.host, "DATABRICKS_TOKEN": "pat", "TOY_LAUNCH": "1",
-        "TOY_RELEASE": str(release), "DAGSTER_HOME": str(tmp_path),
+        **os.environ,
+        "DATABRICKS_HOST": workspace.host,
+        "DATABRICKS_TOKEN": "pat",
+        "TOY_LAUNCH": "1",
+        "TOY_RELEASE": str(release),
+        "DAGSTER_HOME": str(tmp_path),
     }
     command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", TOYS, "--select", "never_ends"]
     with (tmp_path / "log").open("wb") as log:
@@ -211,9 +218,7 @@ def workspace_run_output(workspace: Workspace, step: str) -> str:
     return json.dumps(workspace.get(f"/api/2.2/jobs/runs/get-output?run_id={ids[-1]}"), ensure_ascii=False)
 
 
-def test_run_in_one_process__is_told_how_to_be_launched(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_run_in_one_process__is_told_how_to_be_launched(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABRICKS_HOST", workspace.host)
     monkeypatch.setenv("DATABRICKS_TOKEN", "pat")
 
@@ -221,7 +226,8 @@ def test_run_in_one_process__is_told_how_to_be_launched(
     def asset() -> None: ...
 
     result = dg.materialize(
-        [asset], resources={"step_launcher": StepLauncherResource(target="databricks")}, raise_on_error=False)
+        [asset], resources={"step_launcher": StepLauncherResource(target="databricks")}, raise_on_error=False
+    )
     failure = result.failure_data_for_node("asset")
     assert failure is not None
     assert "dagster asset materialize" in failure.error.to_string()

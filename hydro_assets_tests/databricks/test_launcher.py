@@ -18,7 +18,8 @@ from hydro_assets.resources.step_launchers import Compute, Permission, StepLaunc
 
 def launcher(run: jobs.Run, **fields: Any) -> VolumeStepLauncher:
     config = StepLauncherResource(
-        target="databricks", host="https://farm.example", token="t", poll_seconds=0.001, **fields)
+        target="databricks", host="https://farm.example", token="t", poll_seconds=0.001, **fields
+    )
     made = config.create_resource(dg.build_init_resource_context())
     assert isinstance(made, VolumeStepLauncher)
     workspace = MagicMock()
@@ -34,8 +35,12 @@ def run_in(state: str, **task: Any) -> jobs.Run:
 
 def context(retry_policy: dg.RetryPolicy | None = None) -> Any:
     return SimpleNamespace(
-        op_def=SimpleNamespace(tags={}), log=logging.getLogger("step"), op_retry_policy=retry_policy,
-        previous_attempt_count=0, instance=MagicMock())
+        op_def=SimpleNamespace(tags={}),
+        log=logging.getLogger("step"),
+        op_retry_policy=retry_policy,
+        previous_attempt_count=0,
+        instance=MagicMock(),
+    )
 
 
 SILENT: Any = SimpleNamespace(take_reports=lambda: iter(()), directory="/Volumes/a/b/c/steps/x")

@@ -33,7 +33,7 @@ from hydro_assets.settings import load_settings, remember
 from hydro_assets.tasks.gold import add_readings
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Workspace
 
-pytestmark = pytest.mark.databricks
+pytestmark = [pytest.mark.databricks, pytest.mark.smoke]
 FOLDER = REPOSITORY / "hydro_assets" / "databricks"
 DEFINITIONS = "hydro_assets.definitions"
 FIRST, LAST = "2026-03-02", "2026-03-04"
@@ -99,8 +99,11 @@ def materialize_all(root: Path, instance: dg.DagsterInstance) -> Farm:
     provenance: dict[str, dict[str, str]] = {}
     for assets, tags in (([FEATURES], days), (MODELS, {}), ([PREDICTIONS], days)):
         with dg.execute_job(
-            ReconstructableJob(repository, "__ASSET_JOB"), instance, tags=tags,
-            asset_selection=[dg.AssetKey(name.split("/")) for name in assets], raise_on_error=False,
+            ReconstructableJob(repository, "__ASSET_JOB"),
+            instance,
+            tags=tags,
+            asset_selection=[dg.AssetKey(name.split("/")) for name in assets],
+            raise_on_error=False,
         ) as result:
             failures = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
             assert result.success, "\n".join(str(failure) for failure in failures)
@@ -120,9 +123,7 @@ def found_farm(root: Path, gold: Path, home: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def farms(
-    gold: Path, cluster: Workspace, host_spark: str, tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, Farm]:
+def farms(gold: Path, cluster: Workspace, host_spark: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Farm]:
     made: dict[str, Farm] = {}
     for name in ("here", "launched"):
         root = tmp_path_factory.mktemp(name)
@@ -190,8 +191,10 @@ def test_every_step__ran_as_a_databricks_run(farms: dict[str, Farm], cluster: Wo
 
 def test_launched_assets__have_the_same_provenance(farms: dict[str, Farm]) -> None:
     here, launched = (
-        {asset: sorted(tag for tag in tags if tag.startswith("dagster/input_data_version"))
-         for asset, tags in farms[name].provenance.items()}
+        {
+            asset: sorted(tag for tag in tags if tag.startswith("dagster/input_data_version"))
+            for asset, tags in farms[name].provenance.items()
+        }
         for name in ("here", "launched")
     )
     assert here == launched

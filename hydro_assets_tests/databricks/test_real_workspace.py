@@ -31,7 +31,8 @@ def test_real_workspace__shows_a_user_error_on_both_sides(run_toys: Callable[...
     finished = run_toys("user_error")
     assert "pH of -1 is no reading" in finished.error("user_error")
     run_id = next(
-        int(event.message.split()[3]) for event in finished.result.all_events
+        int(event.message.split()[3])
+        for event in finished.result.all_events
         if event.message and event.message.startswith("Waiting for Databricks run")
     )
     state = WorkspaceClient().jobs.get_run(run_id).state

@@ -29,7 +29,8 @@ def test_stages__differ_by_run_step_and_attempt_and_are_plain_paths() -> None:
     for directory in directories:
         assert directory.isascii()
         assert set(directory.removeprefix(VOLUME + "/steps/")) <= set(
-            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+        )
         assert len(directory) < 200
 
 

@@ -81,9 +81,15 @@ def test_settings__travel_as_variables_that_give_them_back(
     make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = make_settings(
-        environment="databricks", feature_step="5min", max_gap="20min", partitions_start="2024-02-01",
-        crop={"name": "lettuce", "ph_level": {"low": 5.6, "high": 6.2}}, recurrent={"epochs": 3},
-        mlflow_tracking_uri="databricks", pinned_versions={"lstm": "4"}, webhook_url="https://hooks.example/very-secret",
+        environment="databricks",
+        feature_step="5min",
+        max_gap="20min",
+        partitions_start="2024-02-01",
+        crop={"name": "lettuce", "ph_level": {"low": 5.6, "high": 6.2}},
+        recurrent={"epochs": 3},
+        mlflow_tracking_uri="databricks",
+        pinned_versions={"lstm": "4"},
+        webhook_url="https://hooks.example/very-secret",
         step_launcher={"volume": "/Volumes/a/b/c"},
     )
     variables = settings_environment(ours)
@@ -116,7 +122,8 @@ def submitted(place: Compute, **fields: Any) -> dict[str, Any]:
 def test_serverless__installs_the_requirements_in_the_environment_of_this_python() -> None:
     arguments = submitted(Compute(dependencies=["dagster==1.0"], environment_version="2"))
     assert [e.as_dict() for e in arguments["environments"]] == [
-        {"environment_key": "step", "spec": {"dependencies": ["dagster==1.0"], "environment_version": "2"}}]
+        {"environment_key": "step", "spec": {"dependencies": ["dagster==1.0"], "environment_version": "2"}}
+    ]
     assert arguments["tasks"][0].as_dict()["environment_key"] == "step"
 
 
@@ -158,7 +165,9 @@ def test_permissions__go_with_the_submission() -> None:
 
 def test_dbfs__is_the_stock_launcher_with_the_same_choices() -> None:
     made = launcher(
-        staging="dbfs", cpu={"new_cluster": POOL, "dependencies": ["polars==2.1.0"]}, env={"FARM": "north"},
+        staging="dbfs",
+        cpu={"new_cluster": POOL, "dependencies": ["polars==2.1.0"]},
+        env={"FARM": "north"},
         permissions=[{"permission_level": "CAN_VIEW", "group_name": "growers"}],
         secrets=[{"name": "A", "scope": "s", "key": "k"}],
     )

@@ -67,7 +67,8 @@ class _Launched:
         states = [state for state in (run.state, *(task.state for task in run.tasks or [])) if state]
         life_cycle = run.state.life_cycle_state if run.state else None
         self.ended = life_cycle in _ENDED or (
-            self.outcome is not None and life_cycle == jobs.RunLifeCycleState.TERMINATING)
+            self.outcome is not None and life_cycle == jobs.RunLifeCycleState.TERMINATING
+        )
         self.results = frozenset(state.result_state for state in states if state.result_state)
         self.message = "; ".join(dict.fromkeys(state.state_message for state in states if state.state_message))
         self.place = f"Databricks run {self.run_id} ({run.run_page_url})"
@@ -78,7 +79,8 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
 
     def __init__(self, config: StepLauncherResource) -> None:
         super().__init__(
-            **_common_arguments(config), env_variables={}, run_config={}, permissions={}, staging_prefix=config.volume)
+            **_common_arguments(config), env_variables={}, run_config={}, permissions={}, staging_prefix=config.volume
+        )
         self._config = config
 
     @property
@@ -94,7 +96,10 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
             RetryRequested: the run was lost, and the asset has a retry policy.
         """
         stage = Stage.of(
-            self._workspace, self._config.volume, step_context.run_id, step_context.step.key,
+            self._workspace,
+            self._config.volume,
+            step_context.run_id,
+            step_context.step.key,
             step_context.previous_attempt_count,
         )
         step = self._submit(step_context, stage)

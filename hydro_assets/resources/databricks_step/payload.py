@@ -33,13 +33,15 @@ def launch_payload(
             "Start it from the UI, a sensor, `dagster asset materialize` or `dagster job execute`, or set target local",
         )
     step_context.fetch_external_input_asset_version_info()
-    payload = pickle.dumps({
-        "step_run_ref": step_context_to_step_run_ref(step_context, config.source_root),
-        "input_versions": dict(step_context._data_version_cache.input_asset_version_info),
-        "dynamic_partitions": _dynamic_partitions(step_context),
-        "env": dict(environment),
-        "secrets": [secret.model_dump() for secret in config.secrets],
-    })
+    payload = pickle.dumps(
+        {
+            "step_run_ref": step_context_to_step_run_ref(step_context, config.source_root),
+            "input_versions": dict(step_context._data_version_cache.input_asset_version_info),
+            "dynamic_partitions": _dynamic_partitions(step_context),
+            "env": dict(environment),
+            "secrets": [secret.model_dump() for secret in config.secrets],
+        }
+    )
     credentials = {config.token, config.oauth_client_secret, config.azure_client_secret}
     credentials |= {os.environ.get(name, "") for name in _HOST_CREDENTIALS}
     credentials |= {os.environ.get(secret.name, "") for secret in config.secrets}

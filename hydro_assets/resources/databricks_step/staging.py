@@ -86,7 +86,8 @@ class Stage:
         """Reports in order, each removed after use. Stops before one that is still being written."""
         try:
             names = sorted(
-                entry.name for entry in self.workspace.files.list_directory_contents(self.directory)
+                entry.name
+                for entry in self.workspace.files.list_directory_contents(self.directory)
                 if entry.name and _REPORT.fullmatch(entry.name)
             )
         except NotFound:
@@ -107,5 +108,3 @@ class Stage:
         for entry in self.workspace.files.list_directory_contents(self.directory):
             self.workspace.files.delete(f"{self.directory}/{entry.name}")
         self.workspace.files.delete_directory(self.directory)
-
-

@@ -33,8 +33,9 @@ def submit_arguments(config: StepLauncherResource, place: Compute, script: str, 
     else:
         version = place.environment_version or serverless_version()
         task["environment_key"] = "step"
-        environments = [jobs.JobEnvironment("step", compute.Environment(
-            environment_version=version, dependencies=requirements))]
+        environments = [
+            jobs.JobEnvironment("step", compute.Environment(environment_version=version, dependencies=requirements))
+        ]
     return {
         "tasks": [jobs.SubmitTask.from_dict(task)],
         "environments": environments,
@@ -59,7 +60,8 @@ def dagster_run_config(place: Compute) -> dict[str, Any]:
         new = dict(place.new_cluster)
         size = {key: new.pop(key) for key in ("num_workers", "autoscale") if key in new} or {"num_workers": 0}
         nodes: dict[str, Any] = {
-            key: new.pop(key) for key in ("instance_pool_id", "driver_instance_pool_id") if key in new}
+            key: new.pop(key) for key in ("instance_pool_id", "driver_instance_pool_id") if key in new
+        }
         types = {key: new.pop(key) for key in ("node_type_id", "driver_node_type_id") if key in new}
         cluster = {"new": {**new, "size": size, "nodes": {**nodes, "node_types": types} if types else nodes}}
     else:

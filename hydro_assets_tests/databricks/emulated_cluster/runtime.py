@@ -38,7 +38,9 @@ if __name__ == "__main__":
     builtins.open = io.open = open_with_volumes
     os.environ["DATABRICKS_RUNTIME_VERSION"] = "emulated"
     workspace_files = os.path.join(os.environ["MINILAKE_DATA_DIR"], "workspace")
-    script, sys.argv = sys.argv[1], [
-        workspace_files + argument if argument.startswith("/Workspace/") else argument for argument in sys.argv[1:]]
+    script, sys.argv = (
+        sys.argv[1],
+        [workspace_files + argument if argument.startswith("/Workspace/") else argument for argument in sys.argv[1:]],
+    )
     server = start_spark() if os.environ.get("EMUL_SPARK") == "1" else None
     runpy.run_path(script, init_globals={"dbutils": types.SimpleNamespace(secrets=Secrets())}, run_name="__main__")
