@@ -167,6 +167,10 @@ class ExperimentNames(_Frozen):
     lightgbm: str = "hydroponics_lightgbm"
 
 
+MLFLOW_OF_ENVIRONMENT = {"databricks": ("databricks", "databricks-uc")}
+"""Tracking and registry where nothing else is set; other environments have a SQLite file under `home`."""
+
+
 class Settings(BaseSettings):
     """All settings. Every field can be set as `HYDRO_<NAME>` or in `$HYDRO_HOME/hydro.toml`."""
 
@@ -212,7 +216,7 @@ class Settings(BaseSettings):
     models: ModelNames = ModelNames()
     experiments: ExperimentNames = ExperimentNames()
     pinned_versions: PinnedVersions = PinnedVersions()
-    mlflow_tracking_uri: str | None = Field(None, description="None = SQLite file under home")
+    mlflow_tracking_uri: str | None = Field(None, description="None = SQLite file under home; on Databricks its own")
     mlflow_registry_uri: str | None = Field(None, description="None = same as tracking; `databricks-uc` on Databricks")
 
     spark_remote: str | None = Field(None, description="Spark Connect endpoint, for environment `spark`")
@@ -278,8 +282,21 @@ class Settings(BaseSettings):
         return self.lakehouse_uri or str(self.root / "lakehouse")
 
     @property
+    def has_local_mlflow(self) -> bool:
+        """Whether MLflow's store is the SQLite file under `home`."""
+        return self.mlflow_tracking_uri is None and self.environment not in MLFLOW_OF_ENVIRONMENT
+
+    @property
     def tracking_uri(self) -> str:
-        return self.mlflow_tracking_uri or f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+        if self.has_local_mlflow:
+            return f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+        return self.mlflow_tracking_uri or MLFLOW_OF_ENVIRONMENT[self.environment][0]
+
+    @property
+    def registry_uri(self) -> str:
+        if self.mlflow_registry_uri is None and self.mlflow_tracking_uri is None and not self.has_local_mlflow:
+            return MLFLOW_OF_ENVIRONMENT[self.environment][1]
+        return self.mlflow_registry_uri or self.tracking_uri
 
     def table(self, name: str) -> str:
         """Full name of a table, `gold.iot_data` -> `hydroponics.gold.iot_data`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+SQLITE = "sqlite:///"
+
+
 def mlflow_client(settings: Settings) -> MlflowClient:
-    """Client of the configured tracking server and registry; the local SQLite file's folder is made when missing."""
-    if settings.mlflow_tracking_uri is not None:
-        return client_of(settings.tracking_uri, registry_uri(settings))
-    folder = settings.root / "mlflow"
-    folder.mkdir(parents=True, exist_ok=True)
+    """Client of the configured tracking server and registry; the folder of a SQLite file is made when missing."""
+    tracking = settings.tracking_uri
+    if not tracking.startswith(SQLITE):
+        return client_of(tracking, settings.registry_uri)
+    file = Path(tracking.removeprefix(SQLITE))
+    file.parent.mkdir(parents=True, exist_ok=True)
     # The first client makes MLflow's tables; two processes that make them at once (mlflow 3.17) break each other.
-    with FileLock(folder / "store.lock"):
-        return client_of(settings.tracking_uri, registry_uri(settings))
+    with FileLock(file.with_suffix(".lock")):
+        return client_of(tracking, settings.registry_uri)
 
 
 def client_of(tracking: str, registry: str) -> MlflowClient:
@@ -37,10 +42,6 @@ def client_of(tracking: str, registry: str) -> MlflowClient:
     return MlflowClient(tracking_uri=tracking, registry_uri=registry)
 
 
-def registry_uri(settings: Settings) -> str:
-    return settings.mlflow_registry_uri or settings.tracking_uri
-
-
 def is_unity_catalog(registry: str) -> bool:
     return registry.startswith(("databricks-uc", "uc:"))
 
@@ -48,7 +49,7 @@ def is_unity_catalog(registry: str) -> bool:
 def registered_name(settings: Settings, kind: str) -> str:
     """Registered model of a kind: `hydroponics_lstm_forecast`, under Unity Catalog `{catalog}.models.{name}`."""
     name: str = getattr(settings.models, kind)
-    if not is_unity_catalog(registry_uri(settings)) or "." in name:
+    if not is_unity_catalog(settings.registry_uri) or "." in name:
         return name
     return f"{settings.catalog}.models.{name}"
 
@@ -70,7 +71,7 @@ def experiment_id(client: MlflowClient, settings: Settings, kind: str) -> str:
     if (found := client.get_experiment_by_name(name)) is not None:
         return found.experiment_id
     location = None
-    if settings.mlflow_tracking_uri is None:
+    if settings.has_local_mlflow:
         location = (settings.root / "mlflow" / "artifacts" / name).as_uri()
     try:
         return client.create_experiment(name, artifact_location=location)
@@ -89,7 +90,7 @@ def tracking_errors(settings: Settings, doing: str) -> Iterator[None]:
     try:
         yield
     except MlflowException as exc:
-        where = "the local MLflow store" if settings.mlflow_tracking_uri is None else "the MLflow server"
+        where = "the local MLflow store" if settings.has_local_mlflow else "the MLflow server"
         raise TrackingError(
             f"{doing} failed at {where}: {one_line(exc)}",
             "Check that MLflow answers and may be written (HYDRO_MLFLOW_TRACKING_URI, HYDRO_MLFLOW_REGISTRY_URI), "
@@ -127,7 +128,7 @@ def version_url(settings: Settings, name: str, version: str) -> str | None:
     """Page of a registered version, or None for a local file store."""
     if (base := _pages(settings)) is None:
         return None
-    if is_unity_catalog(registry_uri(settings)):
+    if is_unity_catalog(settings.registry_uri):
         return f"{base.removesuffix('/ml')}/explore/data/models/{name.replace('.', '/')}/version/{version}"
     return f"{base}/models/{name}/versions/{version}"
 

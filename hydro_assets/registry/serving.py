@@ -15,7 +15,6 @@ from hydro_assets.registry.mlflow_client import (
     mlflow_client,
     one_line,
     registered_name,
-    registry_uri,
     tracking_errors,
 )
 from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, package_digest
@@ -89,7 +88,7 @@ def fetch_package(settings: Settings, kind: str, version: str) -> ForecastPackag
         found = find_version(mlflow_client(settings), name, version)
     if found is None:
         raise ModelUnavailableError(f"{name} has no version {version}", "Choose a version that `hydro verify` lists")
-    return _download(settings.tracking_uri, registry_uri(settings), name, version, found.tags.get(DIGEST, ""))
+    return _download(settings.tracking_uri, settings.registry_uri, name, version, found.tags.get(DIGEST, ""))
 
 
 @lru_cache(maxsize=12)
