@@ -13,7 +13,8 @@ help:             ## this list
 install: $(VENV)/.installed  ## make .venv with the exact versions of constraints.txt
 
 $(VENV)/.installed: constraints.txt setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"hydro_assets needs Python 3.11 or 3.12, this is {v[0]}.{v[1]}. Call: make PYTHON=/path/to/python3.11 ...")'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if v in ((3, 11), (3, 12)) else f"hydro_assets needs Python 3.11 or 3.12, this is {v[0]}.{v[1]}. Call: make PYTHON=/path/to/python3.11 ...")'
+	@echo 'Making .venv with the versions of constraints.txt (about 3 GB; a few minutes)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
