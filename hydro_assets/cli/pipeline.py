@@ -42,11 +42,13 @@ def demo(
     systems: Annotated[int, typer.Option(min=1, help="simulated systems")] = 3,
     days: Annotated[int, typer.Option(min=2, help="days of readings, ending yesterday")] = 8,
     epochs: Annotated[int | None, typer.Option(min=1, help="most epochs of the LSTM and GRU")] = None,
+    windows: Annotated[int, typer.Option(min=1, help="windows an epoch reads, drawn at random")] = 8192,
 ) -> None:
     """Fill Gold from the simulated greenhouse and materialise everything. A second call re-uses what is there."""
+    recurrent = {"max_windows_per_epoch": windows} | ({} if epochs is None else {"epochs": epochs})
+    kept = remember(settings_with().root, recurrent=recurrent)
+    say(f"The demo keeps its trainings short: recurrent = {recurrent} in {kept}, for the UI too")
     settings = settings_with()
-    if epochs is not None:
-        settings = settings.model_copy(update={"recurrent": settings.recurrent.model_copy(update={"epochs": epochs})})
     say(f"Gold: {fill_demo_farm(settings, systems, days, datetime.now(UTC).date())}")
     run_and_report(settings)
 
