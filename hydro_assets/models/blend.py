@@ -35,8 +35,14 @@ class Blend:
         return cls(share, Combination.fit(truth, [*simple.values(), shrunk]))
 
     def combine(
-        self, grid: SegmentGrid, rows: np.ndarray, truth: np.ndarray, simple: dict[str, np.ndarray],
-        anchor: np.ndarray, learned: np.ndarray, horizons: tuple[int, ...],
+        self,
+        grid: SegmentGrid,
+        rows: np.ndarray,
+        truth: np.ndarray,
+        simple: dict[str, np.ndarray],
+        anchor: np.ndarray,
+        learned: np.ndarray,
+        horizons: tuple[int, ...],
     ) -> tuple[np.ndarray, np.ndarray]:
         """[n, H] final forecasts and [n, H] errors to expect of them; NaN where the learned model says nothing.
 

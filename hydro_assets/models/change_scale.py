@@ -52,10 +52,13 @@ class ChangeScale:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values that `from_json` reads back exactly."""
-        return {"centre": {s: v.tolist() for s, v in self.centre.items()},
-                "scale": {s: v.tolist() for s, v in self.scale.items()}}
+        return {
+            "centre": {s: v.tolist() for s, v in self.centre.items()},
+            "scale": {s: v.tolist() for s, v in self.scale.items()},
+        }
 
     @classmethod
     def from_json(cls, state: dict[str, Any]) -> Self:
-        return cls({s: np.array(v) for s, v in state["centre"].items()},
-                   {s: np.array(v) for s, v in state["scale"].items()})
+        return cls(
+            {s: np.array(v) for s, v in state["centre"].items()}, {s: np.array(v) for s, v in state["scale"].items()}
+        )

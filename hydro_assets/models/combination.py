@@ -40,7 +40,11 @@ class Combination:
         return cls(np.where(known, error, 0).sum(axis=1) / np.maximum(known.sum(axis=0), 1))
 
     def combine(
-        self, grid: SegmentGrid, rows: np.ndarray, truth: np.ndarray, forecasts: Sequence[np.ndarray],
+        self,
+        grid: SegmentGrid,
+        rows: np.ndarray,
+        truth: np.ndarray,
+        forecasts: Sequence[np.ndarray],
         horizons: Sequence[int],
     ) -> tuple[np.ndarray, np.ndarray]:
         """[n, H] combined forecasts of `rows`, and the [n, H] absolute error to expect from what happened lately.

@@ -14,6 +14,7 @@ def course(grid: SegmentGrid, task: Task, rows: np.ndarray, anchor: np.ndarray) 
 
     `anchor` is [n, H] for these rows; all are NaN where the target is stale.
     """
+
     def features(part: np.ndarray) -> np.ndarray:
         return target_features(grid, task.target, part, task.window_steps, task.stale_steps)
 
@@ -23,5 +24,7 @@ def course(grid: SegmentGrid, task: Task, rows: np.ndarray, anchor: np.ndarray) 
 
 def course_names(grid: SegmentGrid, task: Task) -> list[str]:
     """[D + H] names of `course`."""
-    return [*target_feature_names(task.target, grid.step, task.window_steps),
-            *(f"{task.target}_anchor_change_{h}_steps" for h in task.horizons)]
+    return [
+        *target_feature_names(task.target, grid.step, task.window_steps),
+        *(f"{task.target}_anchor_change_{h}_steps" for h in task.horizons),
+    ]

@@ -46,8 +46,9 @@ class LightGBMForecaster(Forecaster):
         self.names, self.varying = [candidates[j] for j in varying], varying
         dropped = len(candidates) - len(varying)
         if dropped:
-            fit_notes.notes.append(f"{dropped} of {len(candidates)} features are constant or empty in training and "
-                                   "are not used")
+            fit_notes.notes.append(
+                f"{dropped} of {len(candidates)} features are constant or empty in training and are not used"
+            )
         train = features[:, varying]
         validation = self._features(grid, samples.validation, samples.anchor[samples.validation])[:, varying]
         if self.config.task_type != "classification":
@@ -66,8 +67,12 @@ class LightGBMForecaster(Forecaster):
         scaled = self.output.scaled(goal, systems)
         for j, h in enumerate(self.task.horizons):
             booster, curve = self._boost(
-                {"objective": "regression_l1"}, (train, scaled[samples.train, j]),
-                (validation, scaled[samples.validation, j]), report, f"regression, {h} steps ahead")
+                {"objective": "regression_l1"},
+                (train, scaled[samples.train, j]),
+                (validation, scaled[samples.validation, j]),
+                report,
+                f"regression, {h} steps ahead",
+            )
             self.regressors.append(booster)
             fit_notes.history += [{"horizon": h, "round": i, "validation_loss": v} for i, v in enumerate(curve, 1)]
 
@@ -75,8 +80,10 @@ class LightGBMForecaster(Forecaster):
         self, samples: Samples, train: np.ndarray, validation: np.ndarray, fit_notes: FitNotes, report: Report
     ) -> None:
         if LABEL not in samples.grid.frame.columns:
-            raise TrainingError(f"the features have no column {LABEL}",
-                                "Build them with the feature store, or set task_type to regression")
+            raise TrainingError(
+                f"the features have no column {LABEL}",
+                "Build them with the feature store, or set task_type to regression",
+            )
         label = samples.grid.ahead(LABEL, self.task.horizons)  # [R, H]
         for j, h in enumerate(self.task.horizons):
             y, y_validation = label[samples.train, j], label[samples.validation, j]
@@ -85,24 +92,42 @@ class LightGBMForecaster(Forecaster):
                 share = float(classes[0]) if classes.size else float("nan")
                 self.classifiers.append(None)
                 self.calibrations.append(PlattScaling.constant(share))
-                fit_notes.notes.append(f"{LABEL} has one class in training at {h} steps ahead: the probability is the "
-                                       f"constant {share:g}, nothing was learned")
+                fit_notes.notes.append(
+                    f"{LABEL} has one class in training at {h} steps ahead: the probability is the "
+                    f"constant {share:g}, nothing was learned"
+                )
                 continue
-            booster, _ = self._boost({"objective": "binary"}, (train, y), (validation, y_validation), report,
-                                     f"classification, {h} steps ahead")
+            booster, _ = self._boost(
+                {"objective": "binary"},
+                (train, y),
+                (validation, y_validation),
+                report,
+                f"classification, {h} steps ahead",
+            )
             raw = booster.predict(validation, raw_score=True)
             self.classifiers.append(booster)
             self.calibrations.append(PlattScaling.fit(np.asarray(raw), y_validation))
 
     def _boost(
-        self, objective: dict[str, Any], train: tuple[np.ndarray, np.ndarray],
-        validation: tuple[np.ndarray, np.ndarray], report: Report, what: str,
+        self,
+        objective: dict[str, Any],
+        train: tuple[np.ndarray, np.ndarray],
+        validation: tuple[np.ndarray, np.ndarray],
+        report: Report,
+        what: str,
     ) -> tuple[lgb.Booster, list[float]]:
         config = self.config
         parameters = {
-            **objective, "num_leaves": config.num_leaves, "learning_rate": config.learning_rate,
-            "feature_fraction": config.feature_fraction, "bagging_fraction": config.bagging_fraction,
-            "bagging_freq": 1, "seed": self.seed, "deterministic": True, "force_row_wise": True, "verbosity": -1,
+            **objective,
+            "num_leaves": config.num_leaves,
+            "learning_rate": config.learning_rate,
+            "feature_fraction": config.feature_fraction,
+            "bagging_fraction": config.bagging_fraction,
+            "bagging_freq": 1,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
         }
         known = [~np.isnan(y) for _, y in (train, validation)]
         data = lgb.Dataset(train[0][known[0]], train[1][known[0]])
@@ -126,8 +151,9 @@ class LightGBMForecaster(Forecaster):
 
     def _features(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         """[n, F] float32 row features and course of the target."""
-        return np.concatenate([row_features(grid, self.columns, rows),
-                               course(grid, self.task, rows, anchor).astype(np.float32)], axis=1)
+        return np.concatenate(
+            [row_features(grid, self.columns, rows), course(grid, self.task, rows, anchor).astype(np.float32)], axis=1
+        )
 
     def optimal_probability(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         """[n, H] calibrated probability that the environment is optimal at t + h; NaN without a classifier."""
@@ -156,10 +182,14 @@ class LightGBMForecaster(Forecaster):
             if booster is not None:
                 (folder / name).write_text(booster.model_to_string(num_iteration=booster.best_iteration))
         return {
-            "config": self.config.model_dump(), "seed": self.seed, "columns": self.columns,
-            "names": self.names, "varying": self.varying,
+            "config": self.config.model_dump(),
+            "seed": self.seed,
+            "columns": self.columns,
+            "names": self.names,
+            "varying": self.varying,
             "output": None if self.output is None else self.output.to_json(),
-            "regressors": len(self.regressors), "classifiers": [b is not None for b in self.classifiers],
+            "regressors": len(self.regressors),
+            "classifiers": [b is not None for b in self.classifiers],
             "calibrations": [c.to_json() for c in self.calibrations],
         }
 
@@ -169,8 +199,10 @@ class LightGBMForecaster(Forecaster):
         self.columns, self.names, self.varying = state["columns"], state["names"], state["varying"]
         self.output = None if state["output"] is None else ChangeScale.from_json(state["output"])
         self.regressors = [_read(folder / f"model_h{h}.lgb") for h in task.horizons[: state["regressors"]]]
-        self.classifiers = [_read(folder / f"model_optimal_h{h}.lgb") if learned else None
-                            for h, learned in zip(task.horizons, state["classifiers"], strict=False)]
+        self.classifiers = [
+            _read(folder / f"model_optimal_h{h}.lgb") if learned else None
+            for h, learned in zip(task.horizons, state["classifiers"], strict=False)
+        ]
         self.calibrations = [PlattScaling(**c) for c in state["calibrations"]]
         return self
 
@@ -182,5 +214,7 @@ def _read(path: Path) -> lgb.Booster:
     try:
         return lgb.Booster(model_str=path.read_text())
     except (OSError, UnicodeDecodeError, lgb.basic.LightGBMError) as exc:
-        raise ModelUnavailableError(f"{path.name} cannot be read as a LightGBM model ({type(exc).__name__})",
-                                    "Register the model again, or serve another version") from exc
+        raise ModelUnavailableError(
+            f"{path.name} cannot be read as a LightGBM model ({type(exc).__name__})",
+            "Register the model again, or serve another version",
+        ) from exc

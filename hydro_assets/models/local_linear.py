@@ -49,15 +49,18 @@ class LocalLinear(Forecaster):
                 x = features[known] / size[known, j : j + 1]
                 self.clip[:, j] = np.quantile(np.abs(x), 1 - 2 * _CLIP_SHARE, axis=0)
                 self.weights[:, j] = least_absolute_deviation(
-                    np.clip(x, -self.clip[:, j], self.clip[:, j]), goal[known, j])
+                    np.clip(x, -self.clip[:, j], self.clip[:, j]), goal[known, j]
+                )
         return FitNotes()
 
     def predict(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         def line(part: np.ndarray) -> np.ndarray:
             level, features = self._features(grid, part)
             size = self._size(grid, part)
-            change = [np.clip(features / size[:, j : j + 1], -self.clip[:, j], self.clip[:, j]) @ self.weights[:, j]
-                      for j in range(len(self.task.horizons))]
+            change = [
+                np.clip(features / size[:, j : j + 1], -self.clip[:, j], self.clip[:, j]) @ self.weights[:, j]
+                for j in range(len(self.task.horizons))
+            ]
             return level[:, None] + np.stack(change, axis=1) * size
 
         return by_chunks(line, rows, width=len(self.task.horizons))
@@ -72,8 +75,13 @@ class LocalLinear(Forecaster):
         return self.scale.unscaled(np.ones((rows.size, len(self.task.horizons))), grid.systems[rows])
 
     def save(self, folder: Path) -> dict[str, Any]:
-        return {"robust": self.robust, "recent_share": self.recent_share, "scale": self.scale.to_json(),
-                "clip": self.clip.tolist(), "weights": self.weights.tolist()}
+        return {
+            "robust": self.robust,
+            "recent_share": self.recent_share,
+            "scale": self.scale.to_json(),
+            "clip": self.clip.tolist(),
+            "weights": self.weights.tolist(),
+        }
 
     @classmethod
     def load(cls, task: Task, folder: Path, state: dict[str, Any]) -> Self:

@@ -124,7 +124,8 @@ def _median_steps(length: int) -> list[int]:
 def input_columns(frame: pl.DataFrame) -> list[str]:
     """Numeric and boolean columns that may be learned from, in the order of the frame."""
     return [
-        name for name, dtype in frame.schema.items()
+        name
+        for name, dtype in frame.schema.items()
         if name not in _NEVER_INPUTS and (dtype.is_numeric() or dtype == pl.Boolean)
     ]
 

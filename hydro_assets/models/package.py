@@ -21,12 +21,21 @@ from hydro_assets.models.windows import SegmentGrid
 
 FORMAT_VERSION = 1
 PACKAGE_FILE = "package.json"
-PREDICTION_SCHEMA = pl.Schema({
-    "system_id": pl.String(), "timestamp": pl.Datetime("us", "UTC"), "horizon": pl.Int32(),
-    "prediction": pl.Float64(), "baseline": pl.Float64(),
-    "lower_80": pl.Float64(), "upper_80": pl.Float64(), "lower_95": pl.Float64(), "upper_95": pl.Float64(),
-    "optimal_probability": pl.Float64(), "quality": pl.String(),
-})
+PREDICTION_SCHEMA = pl.Schema(
+    {
+        "system_id": pl.String(),
+        "timestamp": pl.Datetime("us", "UTC"),
+        "horizon": pl.Int32(),
+        "prediction": pl.Float64(),
+        "baseline": pl.Float64(),
+        "lower_80": pl.Float64(),
+        "upper_80": pl.Float64(),
+        "lower_95": pl.Float64(),
+        "upper_95": pl.Float64(),
+        "optimal_probability": pl.Float64(),
+        "quality": pl.String(),
+    }
+)
 # Imported only when a package of the kind is loaded: torch and LightGBM are heavy.
 _LEARNERS = {
     "lstm": ("hydro_assets.models.recurrent", "RecurrentForecaster"),
@@ -113,9 +122,7 @@ class ForecastPackage:
         self.info, self.simple, self.forecaster, self.blend = info, simple, forecaster, blend
         self.quantiles = quantiles  # [L, H] conformal quantiles of error / expected error, for 80 % and 95 %
 
-    def predict(
-        self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None
-    ) -> pl.DataFrame:
+    def predict(self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
         """Forecast every row of `frame` with start <= timestamp < end, each horizon in its own output row.
 
         Args:
@@ -145,16 +152,22 @@ class ForecastPackage:
         prediction[quality != "ok"] = np.nan
         bounds = {
             f"{side}_{level}": (prediction + sign * half[i]).ravel()
-            for i, level in enumerate(("80", "95")) for side, sign in (("lower", -1), ("upper", 1))
+            for i, level in enumerate(("80", "95"))
+            for side, sign in (("lower", -1), ("upper", 1))
         }
-        result = pl.DataFrame({
-            "system_id": np.repeat(grid.systems[rows], horizons),
-            "timestamp": pl.Series(np.repeat(grid.times[rows], horizons)).cast(pl.Datetime("us")),
-            "horizon": np.tile(np.array(info.horizons, np.int32), rows.size),
-            "prediction": prediction.ravel(), "baseline": baseline.ravel(), **bounds,
-            "optimal_probability": self.forecaster.optimal_probability(grid, rows, anchor[asked]).ravel(),
-            "quality": np.repeat(quality, horizons),
-        }, schema_overrides={"system_id": pl.String(), "quality": pl.String()})
+        result = pl.DataFrame(
+            {
+                "system_id": np.repeat(grid.systems[rows], horizons),
+                "timestamp": pl.Series(np.repeat(grid.times[rows], horizons)).cast(pl.Datetime("us")),
+                "horizon": np.tile(np.array(info.horizons, np.int32), rows.size),
+                "prediction": prediction.ravel(),
+                "baseline": baseline.ravel(),
+                **bounds,
+                "optimal_probability": self.forecaster.optimal_probability(grid, rows, anchor[asked]).ravel(),
+                "quality": np.repeat(quality, horizons),
+            },
+            schema_overrides={"system_id": pl.String(), "quality": pl.String()},
+        )
         return result.with_columns(
             pl.col("timestamp").dt.replace_time_zone("UTC"), pl.col(pl.Float64).fill_nan(None)
         ).select(pl.col(name).cast(dtype) for name, dtype in PREDICTION_SCHEMA.items())
@@ -182,8 +195,10 @@ class ForecastPackage:
             state = json.loads((folder / PACKAGE_FILE).read_text())
             version = state["info"]["format_version"]
             if version > FORMAT_VERSION:
-                raise ModelUnavailableError(f"the package in {folder} has format {version}, this code reads up to "
-                                            f"{FORMAT_VERSION}", "Upgrade hydro_assets where the model is served")
+                raise ModelUnavailableError(
+                    f"the package in {folder} has format {version}, this code reads up to {FORMAT_VERSION}",
+                    "Upgrade hydro_assets where the model is served",
+                )
             info = PackageInfo(**state["info"])
             module, name = _LEARNERS[info.kind]
             learner: type[Forecaster] = getattr(importlib.import_module(module), name)
@@ -195,8 +210,10 @@ class ForecastPackage:
                 np.array(state["quantiles"], dtype=float),
             )
         except (OSError, KeyError, TypeError, ValueError, ValidationError) as exc:
-            raise ModelUnavailableError(f"the package in {folder} cannot be read ({type(exc).__name__}: {exc})",
-                                        "Register the model again, or serve another version") from exc
+            raise ModelUnavailableError(
+                f"the package in {folder} cannot be read ({type(exc).__name__}: {exc})",
+                "Register the model again, or serve another version",
+            ) from exc
 
 
 def _rows(

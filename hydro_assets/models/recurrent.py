@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hydro_assets.errors import ModelUnavailableError, TrainingError
+from hydro_assets.models.cells import encode
 from hydro_assets.models.change_scale import ChangeScale
 from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
 from hydro_assets.models.course import course, course_names
@@ -44,8 +45,8 @@ class RecurrentNetwork(nn.Module):
         nn.init.zeros_(last.bias)
 
     def forward(self, sequence: Tensor, context: Tensor, system: Tensor) -> Tensor:
-        hidden, _ = self.cell(sequence)  # [B, T, 3F] -> [B, T, hidden]
-        state = torch.cat([hidden[:, -1], context, self.system(system)], dim=1)  # -> [B, hidden + C + embedding]
+        hidden = encode(self.cell, sequence)  # [B, T, 3F] -> [B, hidden]
+        state = torch.cat([hidden, context, self.system(system)], dim=1)  # -> [B, hidden + C + embedding]
         return self.head(state)  # -> [B, H]
 
 
@@ -58,8 +59,10 @@ class RecurrentForecaster(Forecaster):
     def fit(self, samples: Samples, report: Report) -> FitNotes:
         grid, train = samples.grid, samples.train
         if np.isnan(grid.values(self.task.target)[train]).all():
-            raise TrainingError(f"{self.task.target} was never measured in the training rows",
-                                "Train on a longer period, or choose a target_col that is measured")
+            raise TrainingError(
+                f"{self.task.target} was never measured in the training rows",
+                "Train on a longer period, or choose a target_col that is measured",
+            )
         names, notes = sequence_inputs(grid, train, self.task.target)
         values = np.stack([grid.values(n)[train] for n in names], axis=1)
         self.scaler = SystemScaler.fit(names, values, grid.systems[train])
@@ -75,8 +78,12 @@ class RecurrentForecaster(Forecaster):
             self.network = self._new_network().to(device)
             scaled = torch.from_numpy(self.output.scaled(goal, grid.systems))
             every = np.arange(len(grid))
-            batches = loop.Batches(self._inputs(grid, every, samples.anchor, device), scaled.to(device),
-                                   torch.from_numpy(train), torch.from_numpy(samples.validation))
+            batches = loop.Batches(
+                self._inputs(grid, every, samples.anchor, device),
+                scaled.to(device),
+                torch.from_numpy(train),
+                torch.from_numpy(samples.validation),
+            )
             history = loop.fit(self.network, batches, self.config, self.seed, report)
         self.network.cpu()
         return FitNotes(history, notes)
@@ -90,8 +97,14 @@ class RecurrentForecaster(Forecaster):
         return anchor + value if self.config.predict_change else value
 
     def _new_network(self) -> RecurrentNetwork:
-        return RecurrentNetwork(self.kind, len(self.scaler.names), len(self.context.names), len(self.systems),
-                                len(self.task.horizons), self.config)
+        return RecurrentNetwork(
+            self.kind,
+            len(self.scaler.names),
+            len(self.context.names),
+            len(self.systems),
+            len(self.task.horizons),
+            self.config,
+        )
 
     def _inputs(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray, device: torch.device) -> loop.Inputs:
         """A function from positions in `rows` to the network's arguments."""
@@ -106,9 +119,14 @@ class RecurrentForecaster(Forecaster):
     def save(self, folder: Path) -> dict[str, Any]:
         torch.save(self.network.state_dict(), folder / "weights.pt")
         return {
-            "cell": self.kind, "config": self.config.model_dump(), "seed": self.seed, "systems": self.systems,
-            "scaler": self.scaler.to_json(), "context": self.context.to_json(),
-            "output": self.output.to_json(), "gain": self.gain.tolist(),
+            "cell": self.kind,
+            "config": self.config.model_dump(),
+            "seed": self.seed,
+            "systems": self.systems,
+            "scaler": self.scaler.to_json(),
+            "context": self.context.to_json(),
+            "output": self.output.to_json(),
+            "gain": self.gain.tolist(),
         }
 
     @classmethod
@@ -124,9 +142,10 @@ class RecurrentForecaster(Forecaster):
             weights = torch.load(folder / "weights.pt", weights_only=True, map_location="cpu")
             self.network.load_state_dict(weights)
         except (OSError, RuntimeError, EOFError, KeyError, ValueError) as exc:
-            raise ModelUnavailableError(f"weights.pt in {folder} cannot be read as weights of a {self.kind} "
-                                        f"({type(exc).__name__})", "Register the model again, or serve another version"
-                                        ) from exc
+            raise ModelUnavailableError(
+                f"weights.pt in {folder} cannot be read as weights of a {self.kind} ({type(exc).__name__})",
+                "Register the model again, or serve another version",
+            ) from exc
         self.network.eval()
         return self
 

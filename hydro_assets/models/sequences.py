@@ -50,7 +50,12 @@ class Sequences:
 
     @classmethod
     def of(
-        cls, grid: SegmentGrid, rows: np.ndarray, scaler: SystemScaler, gain: np.ndarray, length: int,
+        cls,
+        grid: SegmentGrid,
+        rows: np.ndarray,
+        scaler: SystemScaler,
+        gain: np.ndarray,
+        length: int,
         device: torch.device,
     ) -> Self:
         filled, age = _carried_forward(grid, scaler)

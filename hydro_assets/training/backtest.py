@@ -40,8 +40,11 @@ class Backtest:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for `--format json`."""
-        return {"rows": self.table.to_dicts(), "mean_gain": self.mean_gain,
-                "splits": [s.describe() for s in self.splits]}
+        return {
+            "rows": self.table.to_dicts(),
+            "mean_gain": self.mean_gain,
+            "splits": [s.describe() for s in self.splits],
+        }
 
 
 def features_of_exports(
@@ -57,15 +60,22 @@ def features_of_exports(
     measured = [c for c in readings.columns if readings[c].null_count() < readings.height or c not in columns.SENSOR]
     readings = readings.select(measured)
     spec = FeatureSpec.for_farm(settings, readings.columns)
-    parts = [features_of_system(rows, spec, str(name)) for (name,), rows in
-             readings.partition_by("system_id", as_dict=True, maintain_order=True).items()]
+    parts = [
+        features_of_system(rows, spec, str(name))
+        for (name,), rows in readings.partition_by("system_id", as_dict=True, maintain_order=True).items()
+    ]
     notes = [n for e in exports for n in e.notes] + list(spec.notes)
     return pl.concat(parts), list(dict.fromkeys(notes))
 
 
 def backtest(
-    features: pl.DataFrame, settings: Settings, targets: Sequence[str], horizons: Sequence[int],
-    kinds: Sequence[str] = columns.MODELS, folds: int = 1, report: Callable[[str], None] = lambda line: None,
+    features: pl.DataFrame,
+    settings: Settings,
+    targets: Sequence[str],
+    horizons: Sequence[int],
+    kinds: Sequence[str] = columns.MODELS,
+    folds: int = 1,
+    report: Callable[[str], None] = lambda line: None,
 ) -> Backtest:
     """Train every kind for every target and measure all of them on the same holdout rows.
 
@@ -78,8 +88,10 @@ def backtest(
     absent = [t for t in targets if t not in features.columns or features[t].null_count() == features.height]
     if absent:
         there = [c.name for c in columns.SENSORS if c.name in features.columns and c.name not in absent]
-        raise DataContractError(f"{', '.join(absent)} is not measured in this export",
-                                f"Choose among {', '.join(there) or 'other exports'} with --targets")
+        raise DataContractError(
+            f"{', '.join(absent)} is not measured in this export",
+            f"Choose among {', '.join(there) or 'other exports'} with --targets",
+        )
     splits = _splits(features, settings, max(horizons), folds)
     quiet = settings.lightgbm.model_copy(update={"task_type": "regression"})
     measured: list[pl.DataFrame] = []
@@ -110,12 +122,14 @@ def _errors(target: str, horizons: Sequence[int], kinds: Sequence[str], held: Se
     forecasts |= {kind: h.forecasts[kind] for kind, h in zip(kinds, held, strict=True)}
     forecasts["ensemble"] = np.mean([forecasts[kind] for kind in kinds], axis=0)
     errors = {name: np.abs(f - first.truth).ravel() for name, f in forecasts.items()}
-    frame = pl.DataFrame({
-        "target": [target] * (n * len(horizons)),
-        "system_id": np.repeat(first.systems.astype(str), len(horizons)),
-        "horizon": np.tile(np.array(horizons, np.int32), n),
-        **errors,
-    })
+    frame = pl.DataFrame(
+        {
+            "target": [target] * (n * len(horizons)),
+            "system_id": np.repeat(first.systems.astype(str), len(horizons)),
+            "horizon": np.tile(np.array(horizons, np.int32), n),
+            **errors,
+        }
+    )
     return frame.filter(pl.all_horizontal(pl.col(list(errors)).is_finite()))
 
 
@@ -128,7 +142,8 @@ def _table(errors: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
     better = pl.min_horizontal(*BASELINES)
     return table.with_columns(
         unit=pl.col("target").replace_strict({c.name: c.unit for c in columns.SENSORS}, default=""),
-        better_baseline=pl.when(pl.col("persistence") <= pl.col("short_mean")).then(pl.lit("persistence"))
+        better_baseline=pl.when(pl.col("persistence") <= pl.col("short_mean"))
+        .then(pl.lit("persistence"))
         .otherwise(pl.lit("short_mean")),
         # Nothing can be better than an error of zero, and the ensemble that also has none is as good.
         ensemble_ratio=pl.when(better > 0).then(pl.col("ensemble") / better),

@@ -5,11 +5,18 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-CLASSIFICATION_SCHEMA = pl.Schema({
-    "split": pl.String(), "horizon": pl.Int32(), "n": pl.Int64(), "positives": pl.Int64(),
-    **{name: pl.Float64() for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier",
-                                      "brier_climatology")},
-})
+CLASSIFICATION_SCHEMA = pl.Schema(
+    {
+        "split": pl.String(),
+        "horizon": pl.Int32(),
+        "n": pl.Int64(),
+        "positives": pl.Int64(),
+        **{
+            name: pl.Float64()
+            for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "brier_climatology")
+        },
+    }
+)
 
 
 def classification_metrics(
@@ -36,11 +43,20 @@ def classification_metrics(
         precision = hits / int(said.sum()) if said.any() else None
         recall = hits / int(y.sum()) if y.any() else None
         f1 = None if recall is None else 2 * hits / (int(said.sum()) + int(y.sum()))
-        rows.append({
-            "split": split, "horizon": horizon, "n": int(y.size), "positives": int(y.sum()),
-            "accuracy": float((said == y).mean()), "precision": precision, "recall": recall, "f1": f1,
-            "roc_auc": float(sk.roc_auc_score(y, p)) if both else None,
-            "pr_auc": float(sk.average_precision_score(y, p)) if both else None,
-            "brier": float(((p - y) ** 2).mean()), "brier_climatology": float(y.mean() * (1 - y.mean())),
-        })
+        rows.append(
+            {
+                "split": split,
+                "horizon": horizon,
+                "n": int(y.size),
+                "positives": int(y.sum()),
+                "accuracy": float((said == y).mean()),
+                "precision": precision,
+                "recall": recall,
+                "f1": f1,
+                "roc_auc": float(sk.roc_auc_score(y, p)) if both else None,
+                "pr_auc": float(sk.average_precision_score(y, p)) if both else None,
+                "brier": float(((p - y) ** 2).mean()),
+                "brier_climatology": float(y.mean() * (1 - y.mean())),
+            }
+        )
     return pl.DataFrame(rows, schema=CLASSIFICATION_SCHEMA)

@@ -16,8 +16,13 @@ _ROWS = 2000
 
 
 def permutation_importance(
-    forecaster: Forecaster, gain: Mapping[str, float], grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray,
-    truth: np.ndarray, seed: int,
+    forecaster: Forecaster,
+    gain: Mapping[str, float],
+    grid: SegmentGrid,
+    rows: np.ndarray,
+    anchor: np.ndarray,
+    truth: np.ndarray,
+    seed: int,
 ) -> dict[str, float]:
     """Percent by which the MAE of the learned forecast grows when a column of the frame is shuffled over time.
 

@@ -62,10 +62,13 @@ def _fit(
         train_loss = _train_epoch(model, batches, order, optimizer, config.batch_size)
         validation_loss = _loss_of(model, batches, batches.validation)
         seconds = time.monotonic() - started
-        history.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss,
-                        "seconds": seconds})
-        report(f"epoch {epoch}/{config.epochs}: train loss {train_loss:.4f}, validation loss {validation_loss:.4f}, "
-               f"at most {seconds / epoch * (config.epochs - epoch):.0f} s left")
+        history.append(
+            {"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss, "seconds": seconds}
+        )
+        report(
+            f"epoch {epoch}/{config.epochs}: train loss {train_loss:.4f}, validation loss {validation_loss:.4f}, "
+            f"at most {seconds / epoch * (config.epochs - epoch):.0f} s left"
+        )
         if validation_loss < best_loss:
             best_loss, best_weights, best_epoch = validation_loss, _weights(model), epoch
         if epoch - best_epoch >= config.patience:

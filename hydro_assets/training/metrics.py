@@ -7,18 +7,40 @@ from collections.abc import Mapping
 import numpy as np
 import polars as pl
 
-METRICS_SCHEMA = pl.Schema({
-    "split": pl.String(), "model": pl.String(), "horizon": pl.Int32(), "system_id": pl.String(), "n": pl.Int64(),
-    **{name: pl.Float64() for name in ("mae", "rmse", "mape", "bias", "r2", "skill_persistence", "skill_short_mean",
-                                      "mae_low", "mae_high")},
-})
+METRICS_SCHEMA = pl.Schema(
+    {
+        "split": pl.String(),
+        "model": pl.String(),
+        "horizon": pl.Int32(),
+        "system_id": pl.String(),
+        "n": pl.Int64(),
+        **{
+            name: pl.Float64()
+            for name in (
+                "mae",
+                "rmse",
+                "mape",
+                "bias",
+                "r2",
+                "skill_persistence",
+                "skill_short_mean",
+                "mae_low",
+                "mae_high",
+            )
+        },
+    }
+)
 BASELINES = ("persistence", "short_mean")
 _RESAMPLES = 200
 
 
 def forecast_metrics(
-    split: str, truth: np.ndarray, forecasts: Mapping[str, np.ndarray], horizons: tuple[int, ...],
-    systems: np.ndarray, seed: int,
+    split: str,
+    truth: np.ndarray,
+    forecasts: Mapping[str, np.ndarray],
+    horizons: tuple[int, ...],
+    systems: np.ndarray,
+    seed: int,
 ) -> pl.DataFrame:
     """METRICS_SCHEMA for every forecaster, horizon and system (and `all` together).
 
@@ -41,8 +63,17 @@ def forecast_metrics(
             measured = {m: _measure(truth[use, j], f[use, j], horizon, seed) for m, f in forecasts.items()}
             for model, values in measured.items():
                 skills = {f"skill_{b}": _skill(values["mae"], measured[b]["mae"]) for b in BASELINES}
-                rows.append({"split": split, "model": model, "horizon": horizon, "system_id": system,
-                             "n": int(use.sum()), **values, **skills})
+                rows.append(
+                    {
+                        "split": split,
+                        "model": model,
+                        "horizon": horizon,
+                        "system_id": system,
+                        "n": int(use.sum()),
+                        **values,
+                        **skills,
+                    }
+                )
     return pl.DataFrame(rows, schema=METRICS_SCHEMA)
 
 

@@ -35,8 +35,13 @@ def forecast_against_truth(
     """The newest rows of a holdout with the 80 % interval; all arguments are [n], times in datetime64."""
     figure, axes = _figure(title, "time (UTC)", unit)
     newest = slice(max(0, times.size - _ROWS_SHOWN), None)
-    axes.fill_between(times[newest], (forecast - half_width)[newest], (forecast + half_width)[newest], alpha=0.25,
-                      label="80 % interval")
+    axes.fill_between(
+        times[newest],
+        (forecast - half_width)[newest],
+        (forecast + half_width)[newest],
+        alpha=0.25,
+        label="80 % interval",
+    )
     axes.plot(times[newest], truth[newest], lw=0.8, color="black", label="truth")
     axes.plot(times[newest], forecast[newest], lw=0.8, label="forecast")
     axes.legend(fontsize="small")

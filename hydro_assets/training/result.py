@@ -68,8 +68,13 @@ class TrainingResult:
         for j, h in enumerate(info.horizons):
             if j in (0, len(info.horizons) - 1) and not np.isnan(held.forecasts[info.kind][:, j]).all():
                 made[f"forecast_h{h}"] = plots.forecast_against_truth(
-                    when[first], held.truth[first, j], held.forecasts[info.kind][first, j], held.half_width[first, j],
-                    f"{info.target_col}, {h} steps ahead, {held.systems[0]}", info.unit)
+                    when[first],
+                    held.truth[first, j],
+                    held.forecasts[info.kind][first, j],
+                    held.half_width[first, j],
+                    f"{info.target_col}, {h} steps ahead, {held.systems[0]}",
+                    info.unit,
+                )
         if self.classification is not None:
             made["reliability"] = plots.reliability(held.optimal.ravel(), held.probability.ravel())
         if self.importance:

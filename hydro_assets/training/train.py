@@ -31,8 +31,13 @@ MEASURED_PARTS = ("validation", "holdout")
 
 
 def train(
-    kind: str, features: pl.DataFrame, settings: Settings, *, horizons: Sequence[int] | None = None,
-    data_facts: DataFacts | None = None, split: Split | None = None,
+    kind: str,
+    features: pl.DataFrame,
+    settings: Settings,
+    *,
+    horizons: Sequence[int] | None = None,
+    data_facts: DataFacts | None = None,
+    split: Split | None = None,
     on_progress: Callable[[str], None] | None = None,
 ) -> TrainingResult:
     """Train `kind` (lstm, gru, lightgbm) to forecast `settings.target_col`.
@@ -54,8 +59,13 @@ def train(
             on_progress(line)
 
     step = settings.feature_step
-    task = Task.of(settings.target_col, tuple(horizons or range(1, settings.forecast_horizon + 1)),
-                   settings.sequence_length, step, settings.gap_limit)
+    task = Task.of(
+        settings.target_col,
+        tuple(horizons or range(1, settings.forecast_horizon + 1)),
+        settings.sequence_length,
+        step,
+        settings.gap_limit,
+    )
     _check(features, task, settings)
     grid = SegmentGrid.of(features, step, settings.gap_limit, task.history_steps - 1)
     every = np.arange(len(grid))
@@ -74,43 +84,73 @@ def train(
     learned = forecaster.predict(grid, every, anchor)
 
     fit_on = parts["validation"]
-    blend = Blend.fit(truth[fit_on], {n: f[fit_on] for n, f in simple_forecasts.items()}, anchor[fit_on],
-                      learned[fit_on])
+    blend = Blend.fit(
+        truth[fit_on], {n: f[fit_on] for n, f in simple_forecasts.items()}, anchor[fit_on], learned[fit_on]
+    )
     forecast, expected = blend.combine(grid, every, truth, simple_forecasts, anchor, learned, task.horizons)
     quantiles = conformal.quantiles(truth[fit_on], forecast[fit_on], expected[fit_on])
     notes += fitted.notes
-    notes += [f"{h} steps ahead: better baseline {n}, trusted share of the learned change {w:.2f}"
-              for h, n, w in zip(task.horizons, simple.baseline, blend.share, strict=True)]
+    notes += [
+        f"{h} steps ahead: better baseline {n}, trusted share of the learned change {w:.2f}"
+        for h, n, w in zip(task.horizons, simple.baseline, blend.share, strict=True)
+    ]
 
     if np.isnan(learned).all():
         notes.append(f"{kind} was trained for classification only: it forecasts no {task.target}")
     measured = {n: simple_forecasts[n] for n in BASELINES}
     measured |= {} if np.isnan(forecast).all() else {kind: forecast}
-    metrics = pl.concat([
-        forecast_metrics(p, truth[parts[p]], {n: f[parts[p]] for n, f in measured.items()}, task.horizons,
-                         grid.systems[parts[p]], settings.seed)
-        for p in MEASURED_PARTS
-    ])
+    metrics = pl.concat(
+        [
+            forecast_metrics(
+                p,
+                truth[parts[p]],
+                {n: f[parts[p]] for n, f in measured.items()},
+                task.horizons,
+                grid.systems[parts[p]],
+                settings.seed,
+            )
+            for p in MEASURED_PARTS
+        ]
+    )
     params = _params(kind, task, settings)
     inputs = dict.fromkeys([*forecaster.describe_inputs(), *simple.describe_inputs()])
-    info = _describe(kind, task, settings, grid, parts["train"]).model_copy(update={
-        "features": tuple(c for c in inputs if c in features.columns),
-        "feature_units": {c: _unit(c) for c in inputs if c in features.columns},
-        "data": data_facts or DataFacts(), "train_start": split.train_start, "train_end": split.train_end,
-        "split": split.describe(), "params": params, "notes": tuple(notes),
-        "metrics": tuple(metrics.filter(pl.col("system_id") == "all").to_dicts()),
-    })
+    info = _describe(kind, task, settings, grid, parts["train"]).model_copy(
+        update={
+            "features": tuple(c for c in inputs if c in features.columns),
+            "feature_units": {c: _unit(c) for c in inputs if c in features.columns},
+            "data": data_facts or DataFacts(),
+            "train_start": split.train_start,
+            "train_end": split.train_end,
+            "split": split.describe(),
+            "params": params,
+            "notes": tuple(notes),
+            "metrics": tuple(metrics.filter(pl.col("system_id") == "all").to_dicts()),
+        }
+    )
     held = parts["holdout"]
     label = grid.ahead("is_env_optimal", task.horizons)
     said = forecaster.optimal_probability(grid, every, anchor)
-    holdout = Holdout(grid.times[held], grid.systems[held], truth[held], {n: f[held] for n, f in measured.items()},
-                      quantiles[0] * expected[held], label[held], said[held])
+    holdout = Holdout(
+        grid.times[held],
+        grid.systems[held],
+        truth[held],
+        {n: f[held] for n, f in measured.items()},
+        quantiles[0] * expected[held],
+        label[held],
+        said[held],
+    )
     return TrainingResult(
         package=ForecastPackage(info, simple, forecaster, blend, quantiles),
         metrics=metrics,
-        classification=None if np.isnan(said).all() else pl.concat([
-            classification_metrics(p, label[parts[p]], said[parts[p]], task.horizons) for p in MEASURED_PARTS]),
-        history=fitted.history, split=split, log=log, params=params,
+        classification=None
+        if np.isnan(said).all()
+        else pl.concat(
+            [classification_metrics(p, label[parts[p]], said[parts[p]], task.horizons) for p in MEASURED_PARTS]
+        ),
+        history=fitted.history,
+        split=split,
+        log=log,
+        params=params,
         importance=fitted.importance,
         permutation=permutation_importance(forecaster, fitted.importance, grid, held, anchor, truth, settings.seed),
         holdout=holdout,
@@ -124,8 +164,10 @@ def _parts(split: Split, grid: SegmentGrid, truth: np.ndarray, task: Task) -> di
     parts = {p: np.intersect1d(rows, known_rows) for p, rows in of_part.items()}
     empty = [p for p, rows in parts.items() if rows.size == 0]
     if empty:
-        raise DataContractError(f"no row of {', '.join(empty)} has a known {task.target} {task.horizons} steps ahead",
-                                "Give a longer history without gaps, or shorter horizons")
+        raise DataContractError(
+            f"no row of {', '.join(empty)} has a known {task.target} {task.horizons} steps ahead",
+            "Give a longer history without gaps, or shorter horizons",
+        )
     return parts
 
 
@@ -143,8 +185,9 @@ def make_forecaster(kind: str, task: Task, settings: Settings) -> Forecaster:
 
 
 def _check(features: pl.DataFrame, task: Task, settings: Settings) -> None:
-    problems = [f"the features have no column {c}" for c in ("system_id", "timestamp", task.target)
-                if c not in features.columns]
+    problems = [
+        f"the features have no column {c}" for c in ("system_id", "timestamp", task.target) if c not in features.columns
+    ]
     if not problems:
         if not features.schema[task.target].is_numeric():
             problems.append(f"{task.target} is not a number and cannot be forecast")
@@ -159,12 +202,19 @@ def _describe(kind: str, task: Task, settings: Settings, grid: SegmentGrid, trai
     """Facts of the task and of the training rows; the caller adds what was learned and measured."""
     seen = grid.values(task.target)[train]
     return PackageInfo(
-        kind=kind, target_col=task.target, unit=_unit(task.target),
-        step_seconds=settings.feature_step.total_seconds(), gap_limit_seconds=settings.gap_limit.total_seconds(),
-        sequence_length=task.sequence_length, horizons=task.horizons,
+        kind=kind,
+        target_col=task.target,
+        unit=_unit(task.target),
+        step_seconds=settings.feature_step.total_seconds(),
+        gap_limit_seconds=settings.gap_limit.total_seconds(),
+        sequence_length=task.sequence_length,
+        horizons=task.horizons,
         min_window_coverage=settings.min_window_coverage,
-        systems=tuple(sorted(set(map(str, grid.systems[train])))), train_rows=int(train.size),
-        target_low=float(np.nanmin(seen)), target_high=float(np.nanmax(seen)), reference=_reference(grid, train),
+        systems=tuple(sorted(set(map(str, grid.systems[train])))),
+        train_rows=int(train.size),
+        target_low=float(np.nanmin(seen)),
+        target_high=float(np.nanmax(seen)),
+        reference=_reference(grid, train),
     )
 
 
@@ -181,9 +231,14 @@ def _reference(grid: SegmentGrid, rows: np.ndarray) -> dict[str, FeatureReferenc
 def _params(kind: str, task: Task, settings: Settings) -> dict[str, Any]:
     own = settings.lightgbm if kind == "lightgbm" else settings.recurrent
     return {
-        "model_type": kind, "target_col": task.target, "horizons": list(task.horizons),
-        "sequence_length": task.sequence_length, "feature_step_seconds": settings.feature_step.total_seconds(),
-        "seed": settings.seed, "train_share": settings.train_share, "validation_share": settings.validation_share,
+        "model_type": kind,
+        "target_col": task.target,
+        "horizons": list(task.horizons),
+        "sequence_length": task.sequence_length,
+        "feature_step_seconds": settings.feature_step.total_seconds(),
+        "seed": settings.seed,
+        "train_share": settings.train_share,
+        "validation_share": settings.validation_share,
         **own.model_dump(),
     }
 

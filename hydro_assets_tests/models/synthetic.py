@@ -26,15 +26,19 @@ def farm(
         keep = np.ones(steps, bool)
         if missing is not None:
             keep[missing[0] : missing[1]] = False
-        frames.append(pl.DataFrame({
-            "system_id": [system] * steps,
-            "timestamp": [START + STEP * int(i) for i in t],
-            "ph_level": ph,
-            "tds_level": tds,
-            "air_humidity": 60 + draw.normal(size=steps),
-            "water_temperature": [20.0] * steps,
-            "is_env_optimal": ph < 6.1,
-        }).filter(pl.Series(keep)))
+        frames.append(
+            pl.DataFrame(
+                {
+                    "system_id": [system] * steps,
+                    "timestamp": [START + STEP * int(i) for i in t],
+                    "ph_level": ph,
+                    "tds_level": tds,
+                    "air_humidity": 60 + draw.normal(size=steps),
+                    "water_temperature": [20.0] * steps,
+                    "is_env_optimal": ph < 6.1,
+                }
+            ).filter(pl.Series(keep))
+        )
     return pl.concat(frames).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
 
 

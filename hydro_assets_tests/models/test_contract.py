@@ -25,10 +25,12 @@ MEMBERS: dict[str, Callable[[], Forecaster]] = {
     "lstm": lambda: RecurrentForecaster("lstm", TASK, SETTINGS.recurrent, SETTINGS.seed),
     "gru": lambda: RecurrentForecaster("gru", TASK, SETTINGS.recurrent, SETTINGS.seed),
     "gru_level": lambda: RecurrentForecaster(
-        "gru", TASK, SETTINGS.recurrent.model_copy(update={"predict_change": False}), SETTINGS.seed),
+        "gru", TASK, SETTINGS.recurrent.model_copy(update={"predict_change": False}), SETTINGS.seed
+    ),
     "lightgbm": lambda: LightGBMForecaster(TASK, SETTINGS.lightgbm, SETTINGS.seed),
     "lightgbm_level": lambda: LightGBMForecaster(
-        TASK, SETTINGS.lightgbm.model_copy(update={"predict_change": False}), SETTINGS.seed),
+        TASK, SETTINGS.lightgbm.model_copy(update={"predict_change": False}), SETTINGS.seed
+    ),
 }
 every_member = pytest.mark.parametrize("make", list(MEMBERS.values()), ids=list(MEMBERS))
 
@@ -59,8 +61,9 @@ def test_member__saved_and_loaded_forecasts_the_same(make: Callable[[], Forecast
     member.fit(data, lambda line: None)
     again = type(member).load(TASK, tmp_path, member.save(tmp_path))
     rows = np.arange(len(data.grid))
-    np.testing.assert_array_equal(again.predict(data.grid, rows, data.anchor),
-                                  member.predict(data.grid, rows, data.anchor))
+    np.testing.assert_array_equal(
+        again.predict(data.grid, rows, data.anchor), member.predict(data.grid, rows, data.anchor)
+    )
     assert again.describe_inputs() == member.describe_inputs()
 
 
@@ -75,7 +78,8 @@ def test_member__forecasts_in_the_targets_unit(make: Callable[[], Forecaster]) -
 def test_member__takes_null_rows_and_a_dead_sensor(make: Callable[[], Forecaster]) -> None:
     holes = pl.int_range(pl.len()) % 7 == 0
     frame = farm(600).with_columns(
-        ph_level=pl.when(holes).then(None).otherwise("ph_level"), air_humidity=pl.lit(None, pl.Float64))
+        ph_level=pl.when(holes).then(None).otherwise("ph_level"), air_humidity=pl.lit(None, pl.Float64)
+    )
     assert np.isfinite(fitted(make, samples(frame))[20:]).all()
 
 
@@ -109,6 +113,9 @@ def test_member__forecasts_do_not_see_the_future(make: Callable[[], Forecaster])
     member.fit(data, lambda line: None)
     before = member.predict(data.grid, np.arange(300), data.anchor[:300])
     late = pl.int_range(pl.len()) >= 300
-    changed = samples(frame.with_columns(
-        pl.when(late).then(pl.col(c) * 1.1).otherwise(c).alias(c) for c in ("ph_level", "tds_level", "air_humidity")))
+    changed = samples(
+        frame.with_columns(
+            pl.when(late).then(pl.col(c) * 1.1).otherwise(c).alias(c) for c in ("ph_level", "tds_level", "air_humidity")
+        )
+    )
     np.testing.assert_array_equal(member.predict(changed.grid, np.arange(300), data.anchor[:300]), before)

@@ -54,7 +54,8 @@ def test_package__does_not_see_the_future(package: ForecastPackage) -> None:
     frame, now = farm(400), START + 300 * STEP
     later = pl.col("timestamp") > now
     changed = frame.with_columns(
-        pl.when(later).then(pl.col(c) * 1.3).otherwise(c).alias(c) for c in ("ph_level", "tds_level"))
+        pl.when(later).then(pl.col(c) * 1.3).otherwise(c).alias(c) for c in ("ph_level", "tds_level")
+    )
     before, after = (package.predict(f).filter(pl.col("timestamp") <= now) for f in (frame, changed))
     assert before.equals(after)
 
@@ -67,8 +68,13 @@ def test_package__forecasts_an_unseen_system(package: ForecastPackage) -> None:
 
 def test_package__says_why_a_row_has_no_forecast(package: ForecastPackage) -> None:
     minute = pl.int_range(pl.len())
-    frame = farm(200).with_columns(ph_level=pl.when(minute.is_between(100, 108)).then(None)
-                                   .when(minute.is_between(150, 160)).then(12.0).otherwise("ph_level"))
+    frame = farm(200).with_columns(
+        ph_level=pl.when(minute.is_between(100, 108))
+        .then(None)
+        .when(minute.is_between(150, 160))
+        .then(12.0)
+        .otherwise("ph_level")
+    )
     reasons = package.predict(frame).filter(horizon=1)["quality"].to_list()
     assert reasons[0] == "no_window"
     assert reasons[50] == "ok"

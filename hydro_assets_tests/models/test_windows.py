@@ -12,11 +12,13 @@ GAP = timedelta(minutes=5)
 
 
 def grid_of(minutes: list[int], values: list[float | None] | None = None, system: str = "a") -> SegmentGrid:
-    frame = pl.DataFrame({
-        "system_id": [system] * len(minutes),
-        "timestamp": [START + STEP * m for m in minutes],
-        "ph_level": values or [float(m) for m in minutes],
-    }).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
+    frame = pl.DataFrame(
+        {
+            "system_id": [system] * len(minutes),
+            "timestamp": [START + STEP * m for m in minutes],
+            "ph_level": values or [float(m) for m in minutes],
+        }
+    ).with_columns(pl.col("timestamp").cast(pl.Datetime("us", "UTC")))
     return SegmentGrid.of(frame, STEP, GAP, lead=2)
 
 

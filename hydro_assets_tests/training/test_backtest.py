@@ -34,11 +34,17 @@ def test_backtest__names_a_target_that_is_not_there() -> None:
 def test_features_of_exports__read_several_systems(tmp_path: Path) -> None:
     times = [START + STEP * i for i in range(200)]
     for name in ("north", "south"):
-        pl.DataFrame({
-            "timestamp": [t.strftime("%Y-%m-%d %H:%M:%S") for t in times],
-            "id": range(200), "pH": 6 + np.sin(np.arange(200) / 20), "TDS": 900.0, "DHT_temp": 21.5,
-            "DHT_humidity": 60.0, "system_id": name,
-        }).write_csv(tmp_path / f"{name}.csv")
+        pl.DataFrame(
+            {
+                "timestamp": [t.strftime("%Y-%m-%d %H:%M:%S") for t in times],
+                "id": range(200),
+                "pH": 6 + np.sin(np.arange(200) / 20),
+                "TDS": 900.0,
+                "DHT_temp": 21.5,
+                "DHT_humidity": 60.0,
+                "system_id": name,
+            }
+        ).write_csv(tmp_path / f"{name}.csv")
     features, notes = features_of_exports([tmp_path / "north.csv", tmp_path / "south.csv"], None, quick(), START)
     assert features.group_by("system_id").len().sort("system_id").rows() == [("north", 200), ("south", 200)]
     assert notes

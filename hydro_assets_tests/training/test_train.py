@@ -51,9 +51,13 @@ def test_train__learns_nothing_from_validation_and_holdout_levels(kind: str) -> 
     frame = farm()
     one = train(kind, frame, quick(), horizons=(1,))
     late = pl.col("timestamp") >= one.split.holdout_start
-    other = train(kind, frame.with_columns(
-        pl.when(late).then(pl.col(c) * 5).otherwise(c).alias(c) for c in ("ph_level", "tds_level")),
-        quick(), horizons=(1,), split=one.split)
+    other = train(
+        kind,
+        frame.with_columns(pl.when(late).then(pl.col(c) * 5).otherwise(c).alias(c) for c in ("ph_level", "tds_level")),
+        quick(),
+        horizons=(1,),
+        split=one.split,
+    )
     early = frame.filter(~late)
     assert one.package.predict(early).equals(other.package.predict(early))
     assert_frame_equal(one.metrics.filter(split="validation"), other.metrics.filter(split="validation"))
@@ -76,8 +80,10 @@ def test_train__calibrates_the_probability_of_an_optimal_environment() -> None:
     assert held["brier"] < 0.5 * held["brier_climatology"]
 
 
-@pytest.mark.parametrize(("task_type", "forecasts", "probabilities"),
-                         [("classification", False, True), ("regression", True, False), ("both", True, True)])
+@pytest.mark.parametrize(
+    ("task_type", "forecasts", "probabilities"),
+    [("classification", False, True), ("regression", True, False), ("both", True, True)],
+)
 def test_train__of_a_task_type_gives_what_it_names(task_type: str, forecasts: bool, probabilities: bool) -> None:
     frame = farm()
     result = train("lightgbm", frame, quick(lightgbm={"num_boost_round": 5, "task_type": task_type}), horizons=(1,))
