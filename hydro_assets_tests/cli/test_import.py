@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-HEADER = "id,timestamp,pH,TDS,water_level,DHT_temp,DHT_humidity,water_temp,pH_reducer,add_water,nutrients_adder,humidifier,ex_fan"
+HEADER = (
+    "id,timestamp,pH,TDS,water_level,DHT_temp,DHT_humidity,water_temp,"
+    "pH_reducer,add_water,nutrients_adder,humidifier,ex_fan"
+)
 
 
 def export(rows: int, replaced: dict[int, str] | None = None, header: str = HEADER, seconds: int = 60) -> str:
