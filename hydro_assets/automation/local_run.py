@@ -41,6 +41,10 @@ class RunFailedError(HydroError):
     """A Dagster run ended red."""
 
 
+class CheckStoppedRunError(RunFailedError):
+    """A blocking check stopped the run: the data is at fault, not the machine."""
+
+
 def run_job(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
@@ -49,7 +53,8 @@ def run_job(
 ) -> dg.ExecuteInProcessResult:
     """One run of a job in this process, for the days `[days[0], days[1])` where its assets are partitioned.
 
-    Raises RunFailedError with the message of the first step or check that failed.
+    Raises CheckStoppedRunError with what the blocking check found, RunFailedError with the message of the first step
+    that failed otherwise.
     """
     chosen = dict(tags or {})
     if days is not None:
@@ -67,8 +72,16 @@ def run_job(
     )
     if not result.success:
         remedy = f"Open run {result.run_id} in the UI (hydro dev) for the whole story"
+        if found := _blocking_findings(result):
+            raise CheckStoppedRunError(found, f"Mend the data in Gold and run again. {remedy}")
         raise RunFailedError(_first_failure(result), remedy)
     return result
+
+
+def _blocking_findings(result: dg.ExecuteInProcessResult) -> str:
+    """What the checks said that stopped the run; empty when none did."""
+    stopped = [e for e in result.get_asset_check_evaluations() if not e.passed and e.blocking]
+    return "; ".join(e.description or e.check_name for e in stopped if e.severity == dg.AssetCheckSeverity.ERROR)
 
 
 def _first_failure(result: dg.ExecuteInProcessResult) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
@@ -11,7 +11,7 @@ from hydro_assets.assets.gold import IOT_DATA
 from hydro_assets.assets.partitions import first_day
 from hydro_assets.automation.attempts import REFRESH_JOB
 from hydro_assets.automation.jobs import SCORE_JOB, TRAIN_JOB
-from hydro_assets.automation.local_run import dagster_instance, run_job
+from hydro_assets.automation.local_run import CheckStoppedRunError, dagster_instance, run_job
 from hydro_assets.columns import MODELS
 from hydro_assets.feature_store.build import feature_span
 from hydro_assets.lakehouse import Lakehouse
@@ -40,7 +40,9 @@ def run_pipeline(settings: Settings, report: Callable[[str], None], everything: 
         if everything or days:
             start, stop = (first, end) if everything else (days[0], days[-1] + timedelta(days=1))
             report(f"1/3 features of {start} .. {stop - timedelta(days=1)}")
-            run_job(defs.resolve_job_def(REFRESH_JOB), instance, (start, stop), tags)
+            broken = refresh(defs.resolve_job_def(REFRESH_JOB), instance, (start, stop), tags)
+            for day, finding in broken.items():
+                report(f"WARNING {day} is left out, its features are not rebuilt: {finding}")
         else:
             report("1/3 features are up to date")
         if everything or outdated(lakehouse).models:
@@ -53,6 +55,34 @@ def run_pipeline(settings: Settings, report: Callable[[str], None], everything: 
             run_job(defs.resolve_job_def(SCORE_JOB), instance, (first, end), tags)
         else:
             report("3/3 predictions are up to date with features and models")
+
+
+def refresh(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, days: tuple[date, date], tags: Mapping[str, str]
+) -> dict[date, str]:
+    """Build the days; where a check stops a range, its halves, so that a broken day stops no other.
+
+    Returns what was found on each broken day. Raises RunFailedError when a step failed for another reason, and
+    CheckStoppedRunError when not a single day can be built.
+    """
+    start, stop = days
+    broken = _refresh(job, instance, start, stop, tags)
+    if len(broken) == (stop - start).days:
+        raise CheckStoppedRunError(f"No day can be built: {next(iter(broken.values()))}", "Mend Gold, then run again")
+    return broken
+
+
+def _refresh(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, start: date, stop: date, tags: Mapping[str, str]
+) -> dict[date, str]:
+    try:
+        run_job(job, instance, (start, stop), tags)
+    except CheckStoppedRunError as error:
+        if (stop - start).days == 1:
+            return {start: error.problem}
+        middle = start + (stop - start) // 2
+        return _refresh(job, instance, start, middle, tags) | _refresh(job, instance, middle, stop, tags)
+    return {}
 
 
 def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:

@@ -32,6 +32,7 @@ def day_findings(readings: pl.DataFrame, day: date) -> list[Finding]:
     if "timestamp_key" not in readings.columns or not _sensors(readings):
         text = f"Gold has the columns {', '.join(readings.columns)}: it needs timestamp_key and at least one sensor"
         return [Finding("columns", False, "error", text)]
+    readings = _in_force(readings)
     return [
         Finding("arrived", True, "warn", f"{readings.height:,} readings on {day}", {"readings": readings.height}),
         _own_day(readings, day),
@@ -39,6 +40,16 @@ def day_findings(readings: pl.DataFrame, day: date) -> list[Finding]:
         *ranges(readings),
         *completeness(readings),
     ]
+
+
+def _in_force(readings: pl.DataFrame) -> pl.DataFrame:
+    """Without the rows that a later arrival of the same reading corrects: a mended day is judged as mended."""
+    if not {"reading_id", "ingestion_timestamp"} <= set(readings.columns):
+        return readings
+    reading = [c for c in ("system_id", "timestamp_key", "reading_id") if c in readings.columns]
+    named = readings.filter(pl.col("reading_id").is_not_null()).sort("ingestion_timestamp", maintain_order=True)
+    latest = pl.col("ingestion_timestamp").eq_missing(pl.col("ingestion_timestamp").max().over(reading))
+    return pl.concat([named.filter(latest), readings.filter(pl.col("reading_id").is_null())])
 
 
 def enough_history(records: int, first: date, last: date, settings: Settings) -> list[Finding]:

@@ -42,13 +42,17 @@ class GoldImport:
 def import_export(lakehouse: Lakehouse, path: Path, system_id: str | None, ingested_at: datetime) -> GoldImport:
     """Add the readings of a raw export to Gold.
 
-    Raises SourceFileError, before anything is written, when the file cannot be read whole or holds too few readings.
+    Raises SourceFileError, before anything is written, when the file cannot be read whole, or when Gold would still
+    hold too few readings with it (a few late rows of a long history are welcome).
     """
     export = read_export(path, system_id, ingested_at, lakehouse.settings)
-    least = lakehouse.settings.minimum_records
-    if export.frame.height < least:
+    least, held = lakehouse.settings.minimum_records, 0
+    if lakehouse.exists(GOLD_IOT_DATA.name):
+        held = sum(lakehouse.rows_by_day(GOLD_IOT_DATA.name).values())
+    if held + export.frame.height < least:
+        beside = f" beside the {held} in Gold" if held else ""
         raise SourceFileError(
-            f"{path} holds {export.frame.height} readings, fewer than the {least} that a model needs at least",
+            f"{path} holds {export.frame.height} readings{beside}, fewer than the {least} that a model needs at least",
             "Export a longer period (several days), or lower HYDRO_MINIMUM_RECORDS if you know better",
         )
     return add_readings(lakehouse, export.frame, export.notes)

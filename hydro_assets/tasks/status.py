@@ -15,6 +15,7 @@ TABLES = (
     "predictions.batch_predictions",
     "predictions.system_outlook",
     "predictions.prediction_accuracy",
+    "predictions.feature_drift",
     "predictions.promotion_log",
 )
 

@@ -79,6 +79,15 @@ def test_import__of_several_files_and_systems_and_again(tmp_path: Path) -> None:
     assert "all 1,200 readings are in Gold already, nothing changed" in again.stderr
 
 
+def test_import__of_a_few_late_rows_into_a_long_history(tmp_path: Path) -> None:
+    first, late = tmp_path / "farm.csv", tmp_path / "late.csv"
+    first.write_text(export(1200))
+    late.write_text(export(3).replace(":00,", ":30,"))
+    assert hydro(tmp_path / "home", "import", "--csv", str(first)).returncode == 0
+    done = hydro(tmp_path / "home", "import", "--csv", str(late))
+    assert (done.returncode, "3 readings of system_1 added" in done.stderr) == (0, True), done.stderr
+
+
 def test_run__without_gold_names_the_remedy(tmp_path: Path) -> None:
     done = hydro(tmp_path / "home", "status")
     assert done.returncode == 0

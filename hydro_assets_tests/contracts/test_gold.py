@@ -137,3 +137,12 @@ def test_cadence__names_the_setting_to_change_per_system(make_settings: Callable
     assert found["cadence_b"].sentence == (
         "b is read every 5 min, the grid step is 60 s: most steps stay empty; set HYDRO_FEATURE_STEP=5min"
     )
+
+
+def test_day_findings__judge_a_mended_day_as_mended() -> None:
+    wrong = gold(ph_level=[600.0, 600.0, 600.0, 600.0]).with_columns(
+        reading_id=pl.Series([1, 2, 3, 4]), ingestion_timestamp=pl.lit(datetime(2026, 1, 1))
+    )
+    mended = gold().with_columns(reading_id=pl.Series([1, 2, 3, 4]), ingestion_timestamp=pl.lit(datetime(2026, 1, 2)))
+    assert "ph_level_range" in failed(day_findings(wrong, DAY))
+    assert failed(day_findings(pl.concat([wrong, mended]), DAY)) == failed(day_findings(mended, DAY))
