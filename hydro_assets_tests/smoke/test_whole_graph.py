@@ -18,10 +18,13 @@ from hydro_assets.automation.jobs import SCORE_JOB
 from hydro_assets.automation.local_run import dagster_instance, run_job
 from hydro_assets.columns import MODELS
 from hydro_assets.definitions import build_definitions
+from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.greenhouse.faults import Faults
 from hydro_assets.greenhouse.simulator import simulate
+from hydro_assets.registry import serving
 from hydro_assets.registry.serving import load_package, serving_version
 from hydro_assets.tasks.gold import add_readings
+from hydro_assets.tasks.scoring import batch_inference
 from hydro_assets_tests.smoke.conftest import Farm
 
 pytestmark = pytest.mark.smoke
@@ -115,3 +118,23 @@ def test_history__is_there_for_the_ui(farm: Farm) -> None:
         } <= event.asset_materialization.metadata.keys()
         days = instance.get_materialized_partitions(dg.AssetKey(["gold", "iot_data"]))
     assert days == {"2026-03-02", "2026-03-03", "2026-03-04"}
+
+
+def test_damaged_champion__stops_scoring_and_leaves_the_predictions(farm: Farm) -> None:
+    version = serving_version(farm.settings, "lightgbm")
+    assert version is not None
+    before = predictions(farm)
+    files = list((farm.settings.root / "mlflow" / "artifacts").rglob("model_h1.lgb"))
+    whole = {path: path.read_bytes() for path in files}
+    try:
+        for path in files:
+            path.write_bytes(b"damaged")
+        serving._download.cache_clear()
+        with pytest.raises(ModelUnavailableError, match="damaged or incomplete"):
+            batch_inference(farm.lakehouse, *DAY, datetime.now(UTC))
+    finally:
+        for path, content in whole.items():
+            path.write_bytes(content)
+        serving._download.cache_clear()
+    assert files
+    assert_frame_equal(predictions(farm), before)
