@@ -17,6 +17,7 @@ from hydro_assets.feature_store.build import feature_span
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
 from hydro_assets.tasks.currency import outdated
+from hydro_assets.tasks.gold import require_fitting_grid
 
 DATA_VERSION = "dagster/data_version"
 
@@ -24,7 +25,8 @@ DATA_VERSION = "dagster/data_version"
 def run_pipeline(settings: Settings, report: Callable[[str], None], everything: bool = False) -> None:
     """Materialise what is not up to date, or everything, for all days of Gold.
 
-    Raises TableError when Gold is empty, RunFailedError when a run ends red.
+    Raises TableError when Gold is empty or the feature table has another grid, DataContractError when readings come
+    too slowly for the grid, both before anything is written; RunFailedError when a run ends red.
     """
     from hydro_assets.definitions import build_definitions
 
@@ -32,6 +34,7 @@ def run_pipeline(settings: Settings, report: Callable[[str], None], everything: 
     first, end = feature_span(lakehouse)
     # The partitions end today: a wall clock that runs ahead has no day there yet.
     first, end = max(first, first_day(settings)), min(end, datetime.now(UTC).date() + timedelta(days=1))
+    require_fitting_grid(lakehouse)
     defs = build_definitions(settings)
     tags = {"hydro/trigger": "hydro_run"}
     with dagster_instance(settings) as instance:

@@ -10,7 +10,7 @@ import typer
 
 from hydro_assets.cli.app import app, say, settings_with
 from hydro_assets.settings import Settings, duration_text
-from hydro_assets.tasks.gold import GoldImport, add_readings, import_export
+from hydro_assets.tasks.gold import GoldImport, add_readings, import_export, step_for
 
 
 @app.command("import")
@@ -47,15 +47,12 @@ def step_advice(done: GoldImport, settings: Settings) -> str | None:
     """What to set when readings come more slowly than the grid steps."""
     if done.cadence is None or done.cadence <= settings.feature_step:
         return None
-    step = next(s for s in _STEPS if s >= min(done.cadence, _STEPS[-1]))
+    step = step_for(done.cadence)
     return (
         f"readings come every {duration_text(done.cadence)} (median), more slowly than the feature step of "
         f"{duration_text(settings.feature_step)}: run with --step {duration_text(step)}, or set "
         f"HYDRO_FEATURE_STEP={duration_text(step)}"
     )
-
-
-_STEPS = [timedelta(minutes=m) for m in (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360)]
 
 
 def fill_demo_farm(settings: Settings, systems: int, days: int, today: date) -> str:

@@ -32,9 +32,9 @@ def run(
     chosen = {"feature_step": step, "target_col": target, "forecast_horizon": horizon}
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = settings_with(**given)
+    run_and_report(settings, everything)
     if given:
         say(f"kept in {remember(settings.root, **given)}, where the UI finds them too: {given}")
-    run_and_report(settings, everything)
 
 
 @app.command()

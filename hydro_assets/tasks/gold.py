@@ -18,10 +18,12 @@ from hydro_assets.columns import (
     SENSORS,
     Table,
 )
-from hydro_assets.errors import SourceFileError
+from hydro_assets.errors import DataContractError, SourceFileError
+from hydro_assets.feature_store.build import farm_spec
 from hydro_assets.greenhouse.csv_import import new_readings, read_export
 from hydro_assets.greenhouse.dimensions import dim_equipment, dim_time
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.settings import duration_text
 
 # Columns that a farm may lack altogether; Gold gets them with the first file that has them.
 _OPTIONAL = {*(c.name for c in SENSORS), *ACTUATOR_COLUMNS, *OPTIMAL_FLAGS, "water_level"}
@@ -90,6 +92,34 @@ def cadence(readings: pl.DataFrame) -> timedelta | None:
     """Median distance of two readings of one system; None for fewer than two."""
     distances = readings.sort("timestamp_key").select(pl.col("timestamp_key").diff().over("system_id")).to_series()
     return distances.drop_nulls().median()  # type: ignore[return-value]
+
+
+def step_for(cadence: timedelta) -> timedelta:
+    """The finest usual grid step that readings of this cadence fill."""
+    return next((step for step in _STEPS if step >= cadence), _STEPS[-1])
+
+
+def require_fitting_grid(lakehouse: Lakehouse) -> None:
+    """Raise before a grid is built that the newest readings leave mostly empty, or that the feature table has not."""
+    settings = lakehouse.settings
+    newest = lakehouse.days(GOLD_IOT_DATA.name)[-7:]
+    rows = lakehouse.read_polars(GOLD_IOT_DATA.name, newest[0], newest[-1] + timedelta(days=1))
+    if "system_id" not in rows.columns:
+        rows = rows.with_columns(system_id=pl.lit(settings.default_system))
+    distance = cadence(rows)
+    if distance is not None and distance > 2 * settings.feature_step:
+        step = duration_text(step_for(distance))
+        raise DataContractError(
+            f"Readings come every {duration_text(distance)} (median), too slowly for a feature step of "
+            f"{duration_text(settings.feature_step)}: most steps would be empty",
+            f"Call hydro run --step {step}, or set HYDRO_FEATURE_STEP={step}",
+        )
+    spec = farm_spec(lakehouse)
+    if lakehouse.exists(spec.table.name):
+        lakehouse.ensure(spec.table)
+
+
+_STEPS = [timedelta(minutes=m) for m in (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360)]
 
 
 def _existing(lakehouse: Lakehouse, incoming: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame | None:
