@@ -10,8 +10,8 @@ from typing import Any
 import polars as pl
 
 from hydro_assets.columns import MODELS, SYSTEM_OUTLOOK, usable_windows
+from hydro_assets.feature_store.build import midnight
 from hydro_assets.inference.score import BOUNDS
-from hydro_assets.inference.tasks import midnight
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
 from hydro_assets.settings import Band, Settings, duration_text

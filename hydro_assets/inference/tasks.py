@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from hydro_assets.feature_store.build import midnight
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
-
-
-def midnight(day: date) -> datetime:
-    """Start of a UTC day."""
-    return datetime.combine(day, time(), UTC)
 
 
 @dataclass(frozen=True)

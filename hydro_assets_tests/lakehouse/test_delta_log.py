@@ -25,7 +25,7 @@ def log(tmp_path: Path) -> StorageLog:
 
 
 def uri(log: StorageLog) -> str:
-    return f"{log.root}/farm/gold/iot_data"
+    return f"{log.root}/{log.catalog}/gold/iot_data"
 
 
 def write(log: StorageLog, *days: int, partitioned: bool = True, mode: str = "append", **options: object) -> None:
