@@ -1,9 +1,12 @@
-"""The GRU for training on a CPU: the library's mathematics with a backward pass of a few operations a step.
+"""The cells for training on a CPU: dropout from a mask, and a GRU whose backward pass is a few operations a step.
 
-Autograd records some thirty small operations per step of `nn.GRU` and multiplies out its weight gradients step by step;
-at small batches that costs more than the arithmetic. Here what can be done for all steps at once is done so, before
-and after the loop over time. Equations and gate order are those of `torch.nn.GRU`, whose parameters are used, so saved
-weights and the GPU path (cuDNN) stay the library's. `nn.LSTM` needs no such help: oneDNN fuses it on a CPU.
+The masks of a batch are drawn at once, so that threads may share the batch and a seed still gives equal results.
+
+Of `nn.GRU`, autograd records some thirty small operations per step and multiplies out its weight gradients step by
+step; at small batches that costs more than the arithmetic. Here what can be done for all steps at once is done so,
+before and after the loop over time. Equations and gate order are those of `torch.nn.GRU`, whose parameters are used, so
+saved weights and the GPU path (cuDNN) stay the library's. `nn.LSTM` needs no such help: oneDNN fuses each layer on a
+CPU.
 
 Shapes: `T` steps, `B` batch, `I` inputs, `H` hidden units.
 """
@@ -18,20 +21,37 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
+
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def encode(cell: nn.LSTM | nn.GRU, sequence: Tensor) -> Tensor:
-    """[B, T, I] -> [B, H], the state after the last step; the same values as `cell(sequence)[0][:, -1]`."""
-    if isinstance(cell, nn.LSTM) or sequence.is_cuda or not torch.is_grad_enabled():
+def dropout_mask(cell: nn.LSTM | nn.GRU, batch: int, length: int) -> Tensor:
+    """[B, L - 1, T, H]: 0 where the output of a layer is dropped, 1 / (1 - p) where it is kept; on the CPU."""
+    # Whole numbers are drawn three times as fast as `bernoulli_` draws; 15 bits are plenty for a rate.
+    draw = torch.empty(batch, cell.num_layers - 1, length, cell.hidden_size, dtype=torch.int16).random_()
+    return draw.ge(round(cell.dropout * 2**15)) / (1 - cell.dropout)
+
+
+def encode(cell: nn.LSTM | nn.GRU, sequence: Tensor, mask: Tensor | None = None) -> Tensor:
+    """[B, T, I] -> [B, H], the state after the last step; the same values as `cell(sequence)[0][:, -1]`.
+
+    Args:
+        mask: of `dropout_mask`; without one the library decides on dropout itself.
+    """
+    if mask is None:
         return cell(sequence)[0][:, -1]
+    layer = _lstm_layer if isinstance(cell, nn.LSTM) else _GruLayer.apply
     steps = sequence.transpose(0, 1).contiguous()  # [B, T, I] -> [T, B, I]
     for k in range(cell.num_layers):
         if k > 0:
-            steps = functional.dropout(steps, cell.dropout, cell.training)
-        weights = [getattr(cell, f"{name}_l{k}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
-        steps = _GruLayer.apply(steps, *weights)  # -> [T, B, H]
+            steps = steps * mask[:, k - 1].transpose(0, 1)
+        steps = layer(steps, *(getattr(cell, f"{n}_l{k}") for n in _WEIGHTS))  # -> [T, B, H]
     return steps[-1]
+
+
+def _lstm_layer(x: Tensor, *weights: Tensor) -> Tensor:
+    start = x.new_zeros(1, x.shape[1], weights[1].shape[1])
+    return torch.lstm(x, (start, start), list(weights), True, 1, 0.0, True, False, False)[0]
 
 
 class _GruLayer(torch.autograd.Function):

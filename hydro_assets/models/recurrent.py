@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from hydro_assets.errors import ModelUnavailableError, TrainingError
-from hydro_assets.models.cells import encode
+from hydro_assets.models.cells import dropout_mask, encode
 from hydro_assets.models.change_scale import ChangeScale
 from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
 from hydro_assets.models.course import course, course_names
@@ -26,6 +26,8 @@ from hydro_assets.training import loop
 
 _CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 _EMBEDDING = 4
+# Fewer windows than this are done before a second thread has begun; the GRU holds the interpreter between its steps.
+_WINDOWS_PER_THREAD = {"lstm": 16, "gru": 128}
 
 
 class RecurrentNetwork(nn.Module):
@@ -44,8 +46,8 @@ class RecurrentNetwork(nn.Module):
         nn.init.zeros_(last.weight)  # the first forecast is the anchor itself
         nn.init.zeros_(last.bias)
 
-    def forward(self, sequence: Tensor, context: Tensor, system: Tensor) -> Tensor:
-        hidden = encode(self.cell, sequence)  # [B, T, 3F] -> [B, hidden]
+    def forward(self, sequence: Tensor, context: Tensor, system: Tensor, mask: Tensor | None = None) -> Tensor:
+        hidden = encode(self.cell, sequence, mask)  # [B, T, 3F] -> [B, hidden]
         state = torch.cat([hidden, context, self.system(system)], dim=1)  # -> [B, hidden + C + embedding]
         return self.head(state)  # -> [B, H]
 
@@ -83,6 +85,8 @@ class RecurrentForecaster(Forecaster):
                 scaled.to(device),
                 torch.from_numpy(train),
                 torch.from_numpy(samples.validation),
+                noise=None if device.type == "cuda" else self._dropout_mask,
+                windows_per_thread=_WINDOWS_PER_THREAD[self.kind],
             )
             history = loop.fit(self.network, batches, self.config, self.seed, report)
         self.network.cpu()
@@ -95,6 +99,9 @@ class RecurrentForecaster(Forecaster):
         scaled = loop.predict(self.network, inputs, torch.arange(rows.size)).numpy().astype(float)  # [n, H]
         value = self.output.unscaled(scaled, grid.systems[rows])
         return anchor + value if self.config.predict_change else value
+
+    def _dropout_mask(self, batch: int) -> Tensor:
+        return dropout_mask(self.network.cell, batch, self.task.sequence_length)
 
     def _new_network(self) -> RecurrentNetwork:
         return RecurrentNetwork(

@@ -4,35 +4,54 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from hydro_assets.settings import RecurrentConfig
 
-VALIDATION_BATCH = 4096
-WINDOWS_PER_THREAD = 128
+PREDICTION_BATCH = 1024
+T = TypeVar("T")
 Inputs = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
 class Batches:
-    """What a batch is made of: `inputs(index)` gives the model's arguments, `goal` is [N, H] with NaN where unknown."""
+    """What a batch is made of.
+
+    Attributes:
+        inputs: positions -> the model's arguments, one row each.
+        goal: [N, H], NaN where unknown.
+        train: positions to learn from; validation: positions that choose the best epoch.
+        noise: batch size -> a last argument of the model in training, one row a window, drawn anew for each batch.
+        windows_per_thread: share a batch among threads only if each gets this many windows.
+    """
 
     inputs: Inputs
     goal: Tensor
     train: Tensor
     validation: Tensor
+    noise: Callable[[int], Tensor] | None = None
+    windows_per_thread: int = 128
 
 
 def masked_smooth_l1(output: Tensor, goal: Tensor) -> Tensor:
     """Mean over known goals of the smooth L1 loss (quadratic within half a unit): outliers pull, but do not rule."""
+    return _loss_sum(output, goal) / _known(goal)
+
+
+def _loss_sum(output: Tensor, goal: Tensor) -> Tensor:
     known = ~torch.isnan(goal)
-    loss = nn.functional.smooth_l1_loss(output[known], goal[known], beta=0.5, reduction="sum")
-    return loss / known.sum().clamp(min=1)
+    return nn.functional.smooth_l1_loss(output[known], goal[known], beta=0.5, reduction="sum")
+
+
+def _known(goal: Tensor) -> Tensor:
+    return (~torch.isnan(goal)).sum().clamp(min=1)
 
 
 def fit(
@@ -43,24 +62,29 @@ def fit(
     Returns one entry per epoch: epoch, train_loss, validation_loss, seconds. Equal seeds give equal results on one
     machine with one thread setting.
     """
-    with cpu_threads(config.batch_size):
-        return _fit(model, batches, config, seed, report)
+    with Threads.sharing(config.batch_size, batches) as threads:
+        return _fit(model, batches, config, seed, report, threads)
 
 
 def _fit(
-    model: nn.Module, batches: Batches, config: RecurrentConfig, seed: int, report: Callable[[str], None]
+    model: nn.Module,
+    batches: Batches,
+    config: RecurrentConfig,
+    seed: int,
+    report: Callable[[str], None],
+    threads: Threads,
 ) -> list[dict[str, float]]:
     device = batches.goal.device
     draw = torch.Generator().manual_seed(seed)
     optimizer = torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True)
-    best_loss, best_weights, best_epoch = _loss_of(model, batches, batches.validation), _weights(model), 0
+    best_loss, best_weights, best_epoch = _loss_of(model, batches, threads), _weights(model), 0
     history: list[dict[str, float]] = []
     started = time.monotonic()
     for epoch in range(1, config.epochs + 1):
         order = batches.train[torch.randperm(batches.train.numel(), generator=draw)]
         order = order[: config.max_windows_per_epoch].to(device)
-        train_loss = _train_epoch(model, batches, order, optimizer, config.batch_size)
-        validation_loss = _loss_of(model, batches, batches.validation)
+        train_loss = _train_epoch(model, batches, order, optimizer, config.batch_size, threads)
+        validation_loss = _loss_of(model, batches, threads)
         seconds = time.monotonic() - started
         history.append(
             {"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss, "seconds": seconds}
@@ -77,52 +101,88 @@ def _fit(
     return history
 
 
-@contextmanager
-def cpu_threads(batch_size: int) -> Iterator[None]:
-    """One thread per `WINDOWS_PER_THREAD` windows of a batch, and never more than torch was allowed.
+@dataclass(frozen=True)
+class Threads:
+    """Threads of this process that share each batch; every one computes its part alone.
 
-    A step of a small batch is shorter than the meeting of two threads: at batch 32 one thread alone is faster, and on a
-    busy machine ten times so, because waiting threads spin.
+    Two threads inside each small operation meet hundreds of times a batch, and on a busy machine each meeting waits for
+    a turn on a core (measured: 200 times slower). Two halves of a batch meet once.
     """
-    allowed = torch.get_num_threads()
-    torch.set_num_threads(max(1, min(allowed, batch_size // WINDOWS_PER_THREAD)))
-    try:
-        yield
-    finally:
-        torch.set_num_threads(allowed)
+
+    count: int
+    others: ThreadPoolExecutor
+
+    @classmethod
+    @contextmanager
+    def sharing(cls, batch_size: int, batches: Batches) -> Iterator[Self]:
+        allowed = torch.get_num_threads()
+        count = max(1, min(allowed, batch_size // batches.windows_per_thread))
+        torch.set_num_threads(1)
+        try:
+            with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as others:
+                yield cls(1 if batches.goal.is_cuda else count, others)
+        finally:
+            torch.set_num_threads(allowed)
+
+    def map(self, function: Callable[..., T], *parts: Sequence[Tensor | None]) -> list[T]:
+        """`function` of each part, in the order of the parts; this thread does the first one."""
+        first, *others = zip(*parts, strict=True)
+        running = [self.others.submit(function, *part) for part in others]
+        return [function(*first), *(r.result() for r in running)]
 
 
 def _train_epoch(
-    model: nn.Module, batches: Batches, order: Tensor, optimizer: torch.optim.Optimizer, batch_size: int
+    model: nn.Module,
+    batches: Batches,
+    order: Tensor,
+    optimizer: torch.optim.Optimizer,
+    batch_size: int,
+    threads: Threads,
 ) -> float:
     model.train()
+    weights = list(model.parameters())
     total = torch.zeros((), device=order.device)
-    for index in order.split(batch_size):
-        optimizer.zero_grad(set_to_none=True)
+
+    def part_of_batch(index: Tensor, noise: Tensor | None, known: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         with mixed_precision(order.device):
-            output = model(*batches.inputs(index))
-        loss = masked_smooth_l1(output.float(), batches.goal[index])
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            output = model(*batches.inputs(index), *(() if noise is None else (noise,)))
+        loss = _loss_sum(output.float(), batches.goal[index]) / known
+        return loss.detach(), torch.autograd.grad(loss, weights)
+
+    for index in order.split(batch_size):
+        known = _known(batches.goal[index])
+        parts = index.chunk(threads.count)
+        noise = [None] * len(parts) if batches.noise is None else batches.noise(index.numel()).chunk(threads.count)
+        results = threads.map(part_of_batch, parts, noise, [known] * len(parts))
+        for weight, *gradients in zip(weights, *(g for _, g in results), strict=True):
+            weight.grad = sum(gradients[1:], gradients[0])
+        nn.utils.clip_grad_norm_(weights, 1.0)
         optimizer.step()
-        total += loss.detach() * index.numel()
+        total += sum(loss for loss, _ in results) * index.numel()
     return float(total) / order.numel()
 
 
-def _loss_of(model: nn.Module, batches: Batches, rows: Tensor) -> float:
-    output = predict(model, batches.inputs, rows.to(batches.goal.device))
-    return float(masked_smooth_l1(output, batches.goal[rows.to(batches.goal.device)]))
+def _loss_of(model: nn.Module, batches: Batches, threads: Threads) -> float:
+    rows = batches.validation.to(batches.goal.device)
+    return float(masked_smooth_l1(predict(model, batches.inputs, rows, threads.map), batches.goal[rows]))
 
 
-def predict(model: nn.Module, inputs: Inputs, rows: Tensor) -> Tensor:
-    """[N, H] float32 output of `model` for `rows`, in evaluation mode."""
+def predict(model: nn.Module, inputs: Inputs, rows: Tensor, each: Callable[..., Iterable[Tensor]] = map) -> Tensor:
+    """[N, H] float32 output of `model` for `rows`, in evaluation mode.
+
+    Args:
+        each: `map`, or a function like it that works on several parts at once.
+    """
     model.eval()
+
+    @torch.inference_mode()  # each thread has a mode of its own
+    def part(index: Tensor) -> Tensor:
+        with mixed_precision(rows.device):
+            return model(*inputs(index)).float()
+
+    parts = each(part, rows.split(PREDICTION_BATCH))
     with torch.inference_mode():
-        parts = []
-        for index in rows.split(VALIDATION_BATCH):
-            with mixed_precision(rows.device):
-                parts.append(model(*inputs(index)).float())
-        return torch.cat(parts)
+        return torch.cat(list(parts))
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:

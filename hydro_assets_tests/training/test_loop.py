@@ -1,3 +1,7 @@
+import threading
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -64,3 +68,48 @@ def test_loop__tells_epoch_losses_and_seconds_left() -> None:
     loop.fit(Offset(), batches(1.0, 1.0), RecurrentConfig(epochs=2), 1, lines.append)  # type: ignore[call-arg]
     assert lines[0].startswith("epoch 1/2: train loss")
     assert lines[0].endswith("s left")
+
+
+def test_loop__threads_that_share_a_batch_learn_what_one_learns() -> None:
+    known = batches(1.0, 0.5)
+    parts: list[int] = []
+
+    def noise(batch: int) -> Tensor:
+        parts.append(batch)
+        return torch.rand(batch, 1)
+
+    class Noisy(Offset):
+        def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
+            return super().forward(x) * (1 if noise is None else noise)
+
+    def learned(windows_per_thread: int) -> float:
+        torch.manual_seed(1)
+        model = Noisy()
+        shared = replace(known, noise=noise, windows_per_thread=windows_per_thread)
+        run(model, shared, batch_size=32, epochs=3)
+        return model.value.item()
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        torch.testing.assert_close(learned(windows_per_thread=16), learned(windows_per_thread=32))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(parts) == {32}
+
+
+def test_loop__a_failing_part_of_a_batch_ends_the_training() -> None:
+    class Broken(Offset):
+        def forward(self, x: Tensor) -> Tensor:
+            if self.training and threading.current_thread() is not threading.main_thread():
+                raise RuntimeError("no memory left")
+            return super().forward(x)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(RuntimeError, match="no memory left"):
+            run(Broken(), replace(batches(1.0, 1.0), windows_per_thread=16))
+    finally:
+        torch.set_num_threads(before)
