@@ -27,7 +27,7 @@ from hydro_assets.training import loop
 _CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 _EMBEDDING = 4
 # Fewer windows than this are done before a second thread has begun; the GRU holds the interpreter between its steps.
-_WINDOWS_PER_THREAD = {"lstm": 16, "gru": 128}
+_WINDOWS_PER_THREAD = {nn.LSTM: 16, nn.GRU: 128}
 
 
 class RecurrentNetwork(nn.Module):
@@ -50,6 +50,20 @@ class RecurrentNetwork(nn.Module):
         hidden = encode(self.cell, sequence, mask)  # [B, T, 3F] -> [B, hidden]
         state = torch.cat([hidden, context, self.system(system)], dim=1)  # -> [B, hidden + C + embedding]
         return self.head(state)  # -> [B, H]
+
+    def batches(
+        self, inputs: loop.Inputs, goal: Tensor, train: np.ndarray, validation: np.ndarray, length: int
+    ) -> loop.Batches:
+        """What this network learns from; on a CPU the masks are drawn and threads share a batch, cuDNN does its own.
+
+        Args:
+            goal: [N, H]; train, validation: positions in it; length: steps of a sequence.
+        """
+        rows = goal, torch.from_numpy(train), torch.from_numpy(validation)
+        if goal.is_cuda:
+            return loop.Batches(inputs, *rows)
+        cell = self.cell
+        return loop.Batches(inputs, *rows, lambda n: dropout_mask(cell, n, length), _WINDOWS_PER_THREAD[type(cell)])
 
 
 class RecurrentForecaster(Forecaster):
@@ -80,13 +94,9 @@ class RecurrentForecaster(Forecaster):
             self.network = self._new_network().to(device)
             scaled = torch.from_numpy(self.output.scaled(goal, grid.systems))
             every = np.arange(len(grid))
-            batches = loop.Batches(
-                self._inputs(grid, every, samples.anchor, device),
-                scaled.to(device),
-                torch.from_numpy(train),
-                torch.from_numpy(samples.validation),
-                noise=None if device.type == "cuda" else self._dropout_mask,
-                windows_per_thread=_WINDOWS_PER_THREAD[self.kind],
+            inputs = self._inputs(grid, every, samples.anchor, device)
+            batches = self.network.batches(
+                inputs, scaled.to(device), train, samples.validation, self.task.sequence_length
             )
             history = loop.fit(self.network, batches, self.config, self.seed, report)
         self.network.cpu()
@@ -99,9 +109,6 @@ class RecurrentForecaster(Forecaster):
         scaled = loop.predict(self.network, inputs, torch.arange(rows.size)).numpy().astype(float)  # [n, H]
         value = self.output.unscaled(scaled, grid.systems[rows])
         return anchor + value if self.config.predict_change else value
-
-    def _dropout_mask(self, batch: int) -> Tensor:
-        return dropout_mask(self.network.cell, batch, self.task.sequence_length)
 
     def _new_network(self) -> RecurrentNetwork:
         return RecurrentNetwork(

@@ -18,7 +18,7 @@ from hydro_assets.feature_store.spec import FeatureSpec
 from hydro_assets.greenhouse.csv_import import read_export
 from hydro_assets.settings import Settings
 from hydro_assets.training.metrics import BASELINES
-from hydro_assets.training.result import Holdout
+from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.splits import Split, rolling_origins
 from hydro_assets.training.train import train
 
@@ -115,7 +115,7 @@ def _splits(features: pl.DataFrame, settings: Settings, longest: int, folds: int
     return rolling_origins(times, settings.feature_step, embargo, *shares, folds)
 
 
-def _errors(target: str, horizons: Sequence[int], kinds: Sequence[str], held: Sequence[Holdout]) -> pl.DataFrame:
+def _errors(target: str, horizons: Sequence[int], kinds: Sequence[str], held: Sequence[Outcomes]) -> pl.DataFrame:
     """Absolute error of every forecaster, one row per holdout row and horizon that all of them forecast."""
     first, n = held[0], len(held[0].times)
     forecasts = {b: first.forecasts[b] for b in BASELINES}

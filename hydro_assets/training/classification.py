@@ -1,62 +1,76 @@
-"""How good the probability of an optimal environment is."""
+"""How good the probability of an optimal environment is, each score with a block-bootstrap interval."""
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
 
+from hydro_assets.training.bootstrap import BlockBootstrap, ratio, score_columns, with_bounds
+from hydro_assets.training.outcomes import Outcomes
+
+SCORES = ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "brier_climatology")
 CLASSIFICATION_SCHEMA = pl.Schema(
     {
         "split": pl.String(),
         "horizon": pl.Int32(),
+        "system_id": pl.String(),
         "n": pl.Int64(),
         "positives": pl.Int64(),
-        **{
-            name: pl.Float64()
-            for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc", "brier", "brier_climatology")
-        },
+        **score_columns(SCORES),
     }
 )
 
 
-def classification_metrics(
-    split: str, label: np.ndarray, probability: np.ndarray, horizons: tuple[int, ...]
-) -> pl.DataFrame:
-    """CLASSIFICATION_SCHEMA, one row per horizon; a score that one class cannot give is null.
+def classification_metrics(split: str, outcomes: Outcomes, horizons: tuple[int, ...], seed: int) -> pl.DataFrame:
+    """CLASSIFICATION_SCHEMA for every horizon and system (and `all` together); what one class cannot give is null.
 
-    `brier_climatology` is the Brier score of always saying the share of this split: the floor.
-
-    Args:
-        label: [n, H] 0, 1 or NaN; probability: [n, H].
+    Optimal is said at a probability of 0.5 or more. `pr_auc` is the average precision. `brier_climatology` is the Brier
+    score of always saying the share of these rows: the floor.
     """
-    from sklearn import metrics as sk
-
     rows = []
     for j, horizon in enumerate(horizons):
-        known = ~(np.isnan(label[:, j]) | np.isnan(probability[:, j]))
-        y, p = label[known, j].astype(int), probability[known, j]
-        if y.size == 0:
-            continue
-        said = p >= 0.5
-        hits = int((said & (y == 1)).sum())
-        both = 0 < y.sum() < y.size
-        precision = hits / int(said.sum()) if said.any() else None
-        recall = hits / int(y.sum()) if y.any() else None
-        f1 = None if recall is None else 2 * hits / (int(said.sum()) + int(y.sum()))
-        rows.append(
-            {
-                "split": split,
-                "horizon": horizon,
-                "n": int(y.size),
-                "positives": int(y.sum()),
-                "accuracy": float((said == y).mean()),
-                "precision": precision,
-                "recall": recall,
-                "f1": f1,
-                "roc_auc": float(sk.roc_auc_score(y, p)) if both else None,
-                "pr_auc": float(sk.average_precision_score(y, p)) if both else None,
-                "brier": float(((p - y) ** 2).mean()),
-                "brier_climatology": float(y.mean() * (1 - y.mean())),
-            }
-        )
+        known = ~np.isnan(outcomes.optimal[:, j] + outcomes.probability[:, j])
+        for system, mine in outcomes.groups().items():
+            use = known & mine
+            if not use.any():
+                continue
+            label, probability = outcomes.optimal[use, j], outcomes.probability[use, j]
+            blocks = BlockBootstrap.of(outcomes.times[use], horizon, seed)
+            key = {"split": split, "horizon": horizon, "system_id": system}
+            counts = {"n": label.size, "positives": int(label.sum())}
+            rows.append(key | counts | with_bounds(_scores(label, probability, blocks)))
     return pl.DataFrame(rows, schema=CLASSIFICATION_SCHEMA)
+
+
+def _scores(label: np.ndarray, probability: np.ndarray, blocks: BlockBootstrap) -> dict[str, np.ndarray]:
+    """[R] results of `SCORES`."""
+    positive = probability >= 0.5
+    hit, said, came = (blocks.means(part) for part in (label * positive, positive.astype(float), label))
+    roc_auc, pr_auc = _ranking(label, probability, blocks)
+    return {
+        "accuracy": blocks.means((positive == label).astype(float)),
+        "precision": ratio(hit, said),
+        "recall": ratio(hit, came),
+        "f1": np.where(came > 0, ratio(2 * hit, said + came), np.nan),
+        "roc_auc": roc_auc,
+        "pr_auc": pr_auc,
+        "brier": blocks.means((probability - label) ** 2),
+        "brier_climatology": came * (1 - came),
+    }
+
+
+def _ranking(label: np.ndarray, probability: np.ndarray, blocks: BlockBootstrap) -> tuple[np.ndarray, np.ndarray]:
+    """[R] area under the ROC curve and [R] average precision, exact: one sort serves all resamples."""
+    order = np.argsort(-probability, kind="stable")
+    levels = np.flatnonzero(np.diff(probability[order], prepend=np.nan) != 0)  # equal probabilities are one level
+    roc_auc, pr_auc = [], []
+    for weights in blocks.weights(order):  # [b, n]
+        positive = np.add.reduceat(weights * label[order], levels, axis=1)  # [b, n] -> [b, levels]
+        negative = np.add.reduceat(weights, levels, axis=1) - positive
+        hits, misses = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)  # at this level or above
+        all_hits, all_misses = hits[:, -1], misses[:, -1]
+        beaten = (positive * (all_misses[:, None] - misses + negative / 2)).sum(axis=1)
+        precise = (positive * hits / np.maximum(hits + misses, 1)).sum(axis=1)
+        roc_auc.append(ratio(beaten, all_hits * all_misses))
+        pr_auc.append(np.where(all_misses > 0, ratio(precise, all_hits), np.nan))
+    return np.concatenate(roc_auc), np.concatenate(pr_auc)

@@ -25,10 +25,3 @@ def quantiles(
         for j in np.flatnonzero(known):
             result[i, j] = ratio[min(int(np.ceil((known[j] + 1) * level)), known[j]) - 1, j]
     return result
-
-
-def coverage(truth: np.ndarray, prediction: np.ndarray, half_width: np.ndarray) -> np.ndarray:
-    """[H] share of known truths inside `prediction +- half_width`, all [n, H]; NaN where none is known."""
-    known = ~np.isnan(truth + prediction)
-    inside = known & (np.abs(truth - prediction) <= half_width)
-    return np.where(known.any(axis=0), inside.sum(axis=0) / np.maximum(known.sum(axis=0), 1), np.nan)

@@ -1,12 +1,17 @@
-"""Errors in the target's own unit, with skill against both baselines and block-bootstrap intervals."""
+"""Errors in the target's own unit, skill against both baselines, and coverage, each with a block-bootstrap interval."""
 
 from __future__ import annotations
-
-from collections.abc import Mapping
 
 import numpy as np
 import polars as pl
 
+from hydro_assets.training.bootstrap import BlockBootstrap, ratio, score_columns, with_bounds
+from hydro_assets.training.conformal import LEVELS
+from hydro_assets.training.outcomes import Outcomes
+
+BASELINES = ("persistence", "short_mean")
+COVERAGES = tuple(f"coverage_{100 * level:.0f}" for level in LEVELS)
+SCORES = ("mae", "rmse", "mape", "bias", "r2", *(f"skill_{b}" for b in BASELINES), *COVERAGES)
 METRICS_SCHEMA = pl.Schema(
     {
         "split": pl.String(),
@@ -14,101 +19,63 @@ METRICS_SCHEMA = pl.Schema(
         "horizon": pl.Int32(),
         "system_id": pl.String(),
         "n": pl.Int64(),
-        **{
-            name: pl.Float64()
-            for name in (
-                "mae",
-                "rmse",
-                "mape",
-                "bias",
-                "r2",
-                "skill_persistence",
-                "skill_short_mean",
-                "mae_low",
-                "mae_high",
-            )
-        },
+        **score_columns(SCORES),
     }
 )
-BASELINES = ("persistence", "short_mean")
-_RESAMPLES = 200
+_ROUNDING = 1e-12  # a spread below this share of the squares is rounding
 
 
-def forecast_metrics(
-    split: str,
-    truth: np.ndarray,
-    forecasts: Mapping[str, np.ndarray],
-    horizons: tuple[int, ...],
-    systems: np.ndarray,
-    seed: int,
-) -> pl.DataFrame:
+def forecast_metrics(split: str, outcomes: Outcomes, horizons: tuple[int, ...], seed: int) -> pl.DataFrame:
     """METRICS_SCHEMA for every forecaster, horizon and system (and `all` together).
 
-    All forecasters are measured on the same rows: those where the truth and every forecast are known. Skill is
-    `1 - MAE / MAE of the baseline`.
-
-    Args:
-        truth: [n, H]; forecasts: [n, H] each, with `persistence` and `short_mean` among them; systems: [n].
+    All forecasters are measured on the same rows, those where the truth and every forecast are known, and on the same
+    resamples of them. Skill is `1 - MAE / MAE of the baseline`; coverage is the share of truths inside the interval.
+    A percentage where the truth touches zero, R2 of a constant truth and the coverage of a baseline are null.
     """
-    groups = {"all": np.ones(systems.size, bool), **{str(s): systems == s for s in sorted(set(systems))}}
     rows = []
     for j, horizon in enumerate(horizons):
-        known = ~np.isnan(truth[:, j])
-        for values in forecasts.values():
-            known &= ~np.isnan(values[:, j])
-        for system, mine in groups.items():
+        known = ~np.isnan(outcomes.truth[:, j])
+        for forecast in outcomes.forecasts.values():
+            known &= ~np.isnan(forecast[:, j])
+        for system, mine in outcomes.groups().items():
             use = known & mine
             if not use.any():
                 continue
-            measured = {m: _measure(truth[use, j], f[use, j], horizon, seed) for m, f in forecasts.items()}
-            for model, values in measured.items():
-                skills = {f"skill_{b}": _skill(values["mae"], measured[b]["mae"]) for b in BASELINES}
-                rows.append(
-                    {
-                        "split": split,
-                        "model": model,
-                        "horizon": horizon,
-                        "system_id": system,
-                        "n": int(use.sum()),
-                        **values,
-                        **skills,
-                    }
-                )
+            key = {"split": split, "horizon": horizon, "system_id": system, "n": int(use.sum())}
+            scores = _scores(outcomes.of(use), j, BlockBootstrap.of(outcomes.times[use], horizon, seed))
+            rows += [{**key, "model": model, **with_bounds(results)} for model, results in scores.items()]
     return pl.DataFrame(rows, schema=METRICS_SCHEMA)
 
 
-def _measure(truth: np.ndarray, forecast: np.ndarray, horizon: int, seed: int) -> dict[str, float | None]:
-    error = forecast - truth
-    spread = float(((truth - truth.mean()) ** 2).sum())
-    relative = np.abs(truth) > 1e-6
-    low, high = block_bootstrap(np.abs(error), horizon, seed)
-    return {
-        "mae": float(np.abs(error).mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
-        # A percentage means nothing where the truth touches zero.
-        "mape": float(100 * np.abs(error / truth).mean()) if relative.all() else None,
-        "bias": float(error.mean()),
-        "r2": 1 - float((error**2).sum()) / spread if spread > 0 else None,
-        "mae_low": low,
-        "mae_high": high,
-    }
+def _scores(known: Outcomes, j: int, blocks: BlockBootstrap) -> dict[str, dict[str, np.ndarray]]:
+    """[R] results of `SCORES` by forecaster, at the j-th horizon."""
+    truth = known.truth[:, j]
+    has_percentage = (np.abs(truth) > 1e-6).all()
+    centred = truth - np.median(truth)
+    squares = blocks.means(centred**2)
+    spread = squares - blocks.means(centred) ** 2
+    spread[spread <= _ROUNDING * squares] = 0.0
+    errors = {name: forecast[:, j] - truth for name, forecast in known.forecasts.items()}
+    mae = {name: blocks.means(np.abs(error)) for name, error in errors.items()}
+    undefined = np.full(spread.shape, np.nan)
+    scores = {}
+    for name, error in errors.items():
+        squared = blocks.means(error**2)
+        scores[name] = {
+            "mae": mae[name],
+            "rmse": np.sqrt(squared.clip(0)),
+            "mape": 100 * blocks.means(np.abs(error / truth)) if has_percentage else undefined,
+            "bias": blocks.means(error),
+            "r2": 1 - ratio(squared, spread),
+            **{f"skill_{baseline}": 1 - ratio(mae[name], mae[baseline]) for baseline in BASELINES},
+            **{
+                coverage: undefined if name in BASELINES else blocks.means(_inside(error, half))
+                for coverage, half in zip(COVERAGES, known.half_width[:, :, j], strict=True)
+            },
+        }
+    return scores
 
 
-def _skill(mae: float | None, reference: float | None) -> float | None:
-    return None if mae is None or not reference else 1 - mae / reference
-
-
-def block_bootstrap(values: np.ndarray, horizon: int, seed: int, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the mean of a time series by the moving-block bootstrap (Kuensch 1989).
-
-    Blocks hold at least `horizon` neighbours, because errors whose forecasts overlap are dependent, and at least the
-    cube root of n.
-    """
-    n = values.size
-    block = int(min(max(horizon, np.ceil(n ** (1 / 3))), n))
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    block_means = (sums[block:] - sums[:-block]) / block
-    count = max(1, round(n / block))
-    draws = np.random.default_rng(seed).integers(0, block_means.size, (_RESAMPLES, count))
-    low, high = np.quantile(block_means[draws].mean(axis=1), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+def _inside(error: np.ndarray, half_width: np.ndarray) -> np.ndarray:
+    """1 or 0; NaN where there is no interval."""
+    return np.where(np.isnan(half_width), np.nan, np.abs(error) <= half_width)

@@ -63,13 +63,13 @@ def error_by_horizon(metrics: pl.DataFrame, unit: str) -> bytes:
 
 def reliability(label: np.ndarray, probability: np.ndarray) -> bytes:
     """Share of optimal states that came against the probability that was said, in ten bins; both [n]."""
+    from sklearn.calibration import calibration_curve
+
     figure, axes = _figure("reliability", "probability said", "share that came")
     known = np.isfinite(label + probability)
-    came, said = label[known], probability[known]
-    bins = np.clip((said * 10).astype(int), 0, 9)
-    used = np.unique(bins)
+    came, said = calibration_curve(label[known], probability[known], n_bins=10)
     axes.plot([0, 1], [0, 1], color="grey", lw=0.8)
-    axes.plot([said[bins == b].mean() for b in used], [came[bins == b].mean() for b in used], "o-")
+    axes.plot(said, came, "o-")
     return _png(figure)
 
 

@@ -10,27 +10,8 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.models.package import ForecastPackage
+from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.splits import Split
-
-
-@dataclass(frozen=True)
-class Holdout:
-    """Forecasts of the holdout's rows beside what came.
-
-    Attributes:
-        times: [n] microseconds since 1970 UTC; systems: [n].
-        truth: [n, H]; forecasts: [n, H] of persistence, short_mean and the model.
-        half_width: [n, H] half width of the model's 80 % interval.
-        optimal, probability: [n, H] state of the environment that came (NaN unknown), and what was said of it.
-    """
-
-    times: np.ndarray
-    systems: np.ndarray
-    truth: np.ndarray
-    forecasts: dict[str, np.ndarray]
-    half_width: np.ndarray
-    optimal: np.ndarray
-    probability: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -52,7 +33,7 @@ class TrainingResult:
     params: dict[str, Any]
     importance: dict[str, float]
     permutation: dict[str, float]
-    holdout: Holdout
+    holdout: Outcomes
 
     @cached_property
     def plots(self) -> dict[str, bytes]:
@@ -60,19 +41,18 @@ class TrainingResult:
         from hydro_assets.training import plots
 
         info, held = self.package.info, self.holdout
-        when = held.times.astype("datetime64[us]")
         made = {"error_by_horizon": plots.error_by_horizon(self.metrics, info.unit)}
         if self.history:
             made["learning_curve"] = plots.learning_curve(self.history)
-        first = held.systems == held.systems[0]
-        for j, h in enumerate(info.horizons):
-            if j in (0, len(info.horizons) - 1) and not np.isnan(held.forecasts[info.kind][:, j]).all():
-                made[f"forecast_h{h}"] = plots.forecast_against_truth(
-                    when[first],
-                    held.truth[first, j],
-                    held.forecasts[info.kind][first, j],
-                    held.half_width[first, j],
-                    f"{info.target_col}, {h} steps ahead, {held.systems[0]}",
+        if info.kind in held.forecasts:  # a classifier alone forecasts nothing
+            one = held.of(np.flatnonzero(held.systems == held.systems[0]))
+            for j in sorted({0, len(info.horizons) - 1}):
+                made[f"forecast_h{info.horizons[j]}"] = plots.forecast_against_truth(
+                    one.times.astype("datetime64[us]"),
+                    one.truth[:, j],
+                    one.forecasts[info.kind][:, j],
+                    one.half_width[0, :, j],
+                    f"{info.target_col}, {info.horizons[j]} steps ahead, {one.systems[0]}",
                     info.unit,
                 )
         if self.classification is not None:
