@@ -10,6 +10,8 @@ from hydro_assets.assets.sensor_features import HEAVY, RETRY, SENSOR_FEATURES
 from hydro_assets.assets.training_config import TrainingConfig
 from hydro_assets.columns import MODELS
 from hydro_assets.settings import Settings
+from hydro_assets.training.bootstrap import interval_text
+from hydro_assets.training.metrics import COVERAGES
 
 if TYPE_CHECKING:
     from hydro_assets.tasks.training import TrainedModel
@@ -67,9 +69,11 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
 def model_facts(trained: "TrainedModel") -> dict[str, Any]:
     """Numbers that the UI plots over versions, the table of metrics, pictures, and the way back to MLflow."""
     result, registered = trained.result, trained.registered
-    holdout = result.metrics.filter((result.metrics["split"] == "holdout") & (result.metrics["system_id"] == "all"))
-    mae = {row["model"]: row["mae"] for row in holdout.sort("horizon", descending=True).iter_rows(named=True)}
-    info = result.package.info
+    info, pooled = result.package.info, result.metrics.filter(system_id="all")
+    nearest = pooled.filter(split="holdout", horizon=min(info.horizons))
+    plotted = {f"holdout_mae_{row['model']}": row["mae"] for row in nearest.iter_rows(named=True)}
+    for row in nearest.filter(model=info.kind).iter_rows(named=True):
+        plotted |= {f"holdout_{coverage}": row[coverage] for coverage in COVERAGES}
     facts: dict[str, Any] = {
         "model_version": int(registered.version),
         "mlflow_run_id": registered.run_id,
@@ -78,14 +82,15 @@ def model_facts(trained: "TrainedModel") -> dict[str, Any]:
         "promoted": trained.decision.promoted,
         "promotion": trained.decision.reason,
         "split": dg.MetadataValue.json(dict(info.split)),
-        "metrics": dg.MetadataValue.md(markdown_table(result.metrics.filter(result.metrics["system_id"] == "all"))),
+        "metrics": dg.MetadataValue.md(markdown_table(interval_text(pooled))),
         "notes": list(info.notes),
         "model_card": dg.MetadataValue.md(registered.card),
-        **{f"holdout_mae_{name}": float(value) for name, value in mae.items() if value is not None},
+        **{name: float(value) for name, value in plotted.items() if value is not None},
         **{f"plot_{name}": image(png, name) for name, png in result.plots.items()},
     }
     if result.classification is not None:
-        facts["classification"] = dg.MetadataValue.md(markdown_table(result.classification))
+        scores = interval_text(result.classification.filter(system_id="all"))
+        facts["classification"] = dg.MetadataValue.md(markdown_table(scores))
     for name, url in (("mlflow_run", registered.run_url), ("registered_model", registered.version_url)):
         if url is not None:
             facts[name] = dg.MetadataValue.url(url)

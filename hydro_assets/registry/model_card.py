@@ -13,11 +13,14 @@ import polars as pl
 
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import duration_text
+from hydro_assets.training.bootstrap import interval_text
+from hydro_assets.training.metrics import COVERAGES
 
 if TYPE_CHECKING:
     from hydro_assets.models.package import PackageInfo
 
-_COLUMNS = ("split", "model", "horizon", "n", "mae", "rmse", "bias", "skill_persistence", "skill_short_mean")
+_KEY = ("split", "model", "horizon", "n")
+_ERRORS = ("mae", "rmse", "bias", "skill_persistence", "skill_short_mean")
 
 
 def model_card(
@@ -31,14 +34,15 @@ def model_card(
     """Markdown card of one trained model; the same text is the MLflow artifact and the asset's metadata.
 
     Args:
-        metrics: `TrainingResult.metrics`; errors in the target's unit. Skill is 1 - MAE / MAE of the baseline.
+        metrics, classification: of `TrainingResult`; errors in the target's unit. Rows learned from are left out.
         name: registered model.
         version: registered version, when it is known.
     """
     step = duration_text(timedelta(seconds=info.step_seconds))
     unit = f" ({info.unit})" if info.unit else ""
     horizons = ", ".join(f"{h} = {duration_text(timedelta(seconds=h * info.step_seconds))}" for h in info.horizons)
-    pooled = metrics.filter(pl.col("system_id") == "all").select(c for c in _COLUMNS if c in metrics.columns)
+    errors = _pooled(metrics).sort("split", "horizon", "model")
+    intervals = errors.filter(pl.col("model") == info.kind)
     parts = [
         f"# {name}{'' if version is None else f' version {version}'}",
         f"Forecasts `{info.target_col}`{unit} with a {info.kind} model on a {step} grid, "
@@ -46,11 +50,18 @@ def model_card(
         "## Data",
         _list(_data(info, provenance)),
         "## Errors",
-        f"In the unit of the target{unit}; skill 0 is as good as the baseline, 1 is perfect.",
-        _table(pooled.sort("split", "horizon", "model")),
+        f"In the unit of the target{unit}; skill 0 is as good as the baseline, 1 is perfect; in brackets 95 % intervals "
+        "(block bootstrap).",
+        _table(errors.select(*_KEY, *_ERRORS)),
     ]
+    if not intervals.is_empty():
+        parts += [
+            "## Prediction intervals",
+            "Share of the truths inside. Validation rows set the widths; the holdout tests them.",
+            _table(intervals.select(*_KEY, *COVERAGES)),
+        ]
     if classification is not None and not classification.is_empty():
-        parts += ["## Probability that the environment is optimal", _table(classification)]
+        parts += ["## Probability that the environment is optimal", _table(_pooled(classification).drop("system_id"))]
     parts += [
         "## Limits",
         _list(
@@ -88,6 +99,11 @@ def _data(info: PackageInfo, provenance: Provenance) -> list[str]:
         f"{info.target_col} in training: {info.target_low:.4g} to {info.target_high:.4g} {info.unit}".rstrip(),
         f"{len(info.features)} features: {', '.join(info.features)}",
     ]
+
+
+def _pooled(table: pl.DataFrame) -> pl.DataFrame:
+    """All systems together on rows that were not learned from, with intervals as text."""
+    return interval_text(table.filter(pl.col("system_id") == "all", pl.col("split") != "train"))
 
 
 def _list(lines: Iterable[str]) -> str:

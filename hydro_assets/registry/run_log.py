@@ -68,24 +68,26 @@ def parameters_of(settings: Settings, result: TrainingResult) -> dict[str, Any]:
 def metrics_of(result: TrainingResult, kind: str, at_ms: int) -> list[Metric]:
     """Metrics of all systems together, per horizon and in the mean over horizons, and the history of every epoch.
 
-    `holdout_mae_h1` is the model's own, `holdout_mae_h1_persistence` that of a baseline, `holdout_mae` the mean over
-    horizons; errors of single systems are in `metrics.csv`.
+    `holdout_mae_h1` is the model's own, `holdout_mae_low_h1` and `holdout_mae_high_h1` bound it,
+    `holdout_mae_h1_persistence` is that of a baseline, `holdout_mae` the mean over horizons. Single systems, and the
+    bounds of the baselines, are in `metrics.csv` and `classification.csv`.
     """
     from mlflow.entities import Metric
 
     values: dict[str, float] = {}
     pooled = result.metrics.filter(pl.col("system_id") == "all")
     for row in pooled.iter_rows(named=True):
-        suffix = "" if row["model"] == kind else f"_{row['model']}"
+        own = row["model"] == kind
         for stat, value in _numbers(row, "horizon"):
-            values[f"{row['split']}_{stat}_h{row['horizon']}{suffix}"] = value
-    own = pooled.filter(pl.col("model") == kind)
-    means = own.group_by("split", maintain_order=True).agg(pl.selectors.numeric().mean())
-    for row in means.iter_rows(named=True):
+            if own or not _is_bound(stat):
+                values[f"{row['split']}_{stat}_h{row['horizon']}{'' if own else '_' + row['model']}"] = value
+    means = pooled.filter(pl.col("model") == kind).group_by("split", maintain_order=True)
+    for row in means.agg(pl.selectors.numeric().mean()).iter_rows(named=True):
         for stat, value in _numbers(row, "horizon", "n"):
-            values[f"{row['split']}_{stat}"] = value
+            if not _is_bound(stat):  # the mean of bounds bounds nothing
+                values[f"{row['split']}_{stat}"] = value
     if result.classification is not None:
-        for row in result.classification.iter_rows(named=True):
+        for row in result.classification.filter(pl.col("system_id") == "all").iter_rows(named=True):
             for stat, value in _numbers(row, "horizon", "n"):
                 values[f"{row['split']}_{stat}_h{row['horizon']}"] = value
     metrics = [Metric(legal_name(key), value, at_ms, 0) for key, value in values.items()]
@@ -177,6 +179,10 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield from flat(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
+
+
+def _is_bound(stat: str) -> bool:
+    return stat.endswith(("_low", "_high"))
 
 
 def _numbers(row: Mapping[str, Any], *without: str) -> Iterator[tuple[str, float]]:

@@ -30,15 +30,15 @@ def classification_metrics(split: str, outcomes: Outcomes, horizons: tuple[int, 
     rows = []
     for j, horizon in enumerate(horizons):
         known = ~np.isnan(outcomes.optimal[:, j] + outcomes.probability[:, j])
-        for system, mine in outcomes.groups().items():
+        for systems, mine in outcomes.groups():
             use = known & mine
             if not use.any():
                 continue
             label, probability = outcomes.optimal[use, j], outcomes.probability[use, j]
             blocks = BlockBootstrap.of(outcomes.times[use], horizon, seed)
-            key = {"split": split, "horizon": horizon, "system_id": system}
-            counts = {"n": label.size, "positives": int(label.sum())}
-            rows.append(key | counts | with_bounds(_scores(label, probability, blocks)))
+            key = {"split": split, "horizon": horizon, "n": label.size, "positives": int(label.sum())}
+            row = {**key, **with_bounds(_scores(label, probability, blocks))}
+            rows += [{**row, "system_id": system} for system in systems]
     return pl.DataFrame(rows, schema=CLASSIFICATION_SCHEMA)
 
 
@@ -62,15 +62,16 @@ def _scores(label: np.ndarray, probability: np.ndarray, blocks: BlockBootstrap) 
 def _ranking(label: np.ndarray, probability: np.ndarray, blocks: BlockBootstrap) -> tuple[np.ndarray, np.ndarray]:
     """[R] area under the ROC curve and [R] average precision, exact: one sort serves all resamples."""
     order = np.argsort(-probability, kind="stable")
-    levels = np.flatnonzero(np.diff(probability[order], prepend=np.nan) != 0)  # equal probabilities are one level
+    level = np.flatnonzero(np.diff(probability[order], append=np.nan) != 0)  # last rows of equal probabilities
+    came = label[order].astype(np.int64)
     roc_auc, pr_auc = [], []
     for weights in blocks.weights(order):  # [b, n]
-        positive = np.add.reduceat(weights * label[order], levels, axis=1)  # [b, n] -> [b, levels]
-        negative = np.add.reduceat(weights, levels, axis=1) - positive
-        hits, misses = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)  # at this level or above
-        all_hits, all_misses = hits[:, -1], misses[:, -1]
-        beaten = (positive * (all_misses[:, None] - misses + negative / 2)).sum(axis=1)
-        precise = (positive * hits / np.maximum(hits + misses, 1)).sum(axis=1)
-        roc_auc.append(ratio(beaten, all_hits * all_misses))
-        pr_auc.append(np.where(all_misses > 0, ratio(precise, all_hits), np.nan))
+        said = np.take(np.cumsum(weights, axis=1), level, axis=1)  # [b, n] -> [b, levels], this level or above
+        hits = np.take(np.cumsum(weights * came, axis=1), level, axis=1)
+        misses, positive = said - hits, np.diff(hits, axis=1, prepend=0)
+        negative = np.diff(misses, axis=1, prepend=0)
+        lost = (positive * (misses - negative / 2)).sum(axis=1)  # pairs whose negative row is ranked higher
+        precise = (positive * (hits / np.maximum(said, 1))).sum(axis=1)
+        roc_auc.append(1 - ratio(lost, hits[:, -1] * misses[:, -1]))
+        pr_auc.append(np.where(misses[:, -1] > 0, ratio(precise, hits[:, -1]), np.nan))
     return np.concatenate(roc_auc), np.concatenate(pr_auc)

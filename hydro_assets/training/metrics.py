@@ -37,13 +37,15 @@ def forecast_metrics(split: str, outcomes: Outcomes, horizons: tuple[int, ...], 
         known = ~np.isnan(outcomes.truth[:, j])
         for forecast in outcomes.forecasts.values():
             known &= ~np.isnan(forecast[:, j])
-        for system, mine in outcomes.groups().items():
+        for systems, mine in outcomes.groups():
             use = known & mine
             if not use.any():
                 continue
-            key = {"split": split, "horizon": horizon, "system_id": system, "n": int(use.sum())}
+            key = {"split": split, "horizon": horizon, "n": int(use.sum())}
             scores = _scores(outcomes.of(use), j, BlockBootstrap.of(outcomes.times[use], horizon, seed))
-            rows += [{**key, "model": model, **with_bounds(results)} for model, results in scores.items()]
+            for model, results in scores.items():
+                row = {**key, "model": model, **with_bounds(results)}
+                rows += [{**row, "system_id": system} for system in systems]
     return pl.DataFrame(rows, schema=METRICS_SCHEMA)
 
 

@@ -1,0 +1,114 @@
+"""Intervals of scores by the moving-block bootstrap, for rows of one or more systems."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+import polars as pl
+
+RESAMPLES = 200
+LEVEL = 0.95
+# A score that fewer resamples have (one class only, no spread) has no interval.
+_LEAST_SHARE = 0.5
+_CHUNK = 2**15  # weights at once: they stay in the cache
+
+
+@dataclass(frozen=True)
+class BlockBootstrap:
+    """The rows as they are, and `RESAMPLES` resamples of them (Kuensch 1989).
+
+    A resample is made of blocks: `length` consecutive times, each with the rows of all systems. So no block runs from
+    one system into another, and what the systems of a farm have in common at a time stays together (Goncalves 2011).
+    A block holds at least `horizon` times, because errors whose forecasts overlap are dependent, and at least the cube
+    root of all.
+
+    Results are [R], R = 1 + RESAMPLES: the first is of the rows as they are.
+
+    Attributes:
+        time: [n] number of each row's time among the distinct times.
+        starts: [RESAMPLES, K] number of the time at which each block starts.
+        length: times in a block.
+    """
+
+    time: np.ndarray
+    starts: np.ndarray
+    length: int
+
+    @classmethod
+    def of(cls, times: np.ndarray, horizon: int, seed: int) -> Self:
+        """Draw the blocks for [n] rows at `times`, in any order."""
+        distinct, time = np.unique(times, return_inverse=True)
+        n = distinct.size
+        length = int(min(max(horizon, np.ceil(n ** (1 / 3))), n))
+        blocks = max(1, round(n / length))
+        starts = np.random.default_rng(seed).integers(0, n - length + 1, (RESAMPLES, blocks))
+        return cls(time, starts, length)
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """[R] rows in each."""
+        return self._sums(np.ones(self.time.size))
+
+    def means(self, values: np.ndarray) -> np.ndarray:
+        """[R] means of [n] values."""
+        return self._sums(values) / self.rows
+
+    def weights(self, order: np.ndarray) -> Iterator[np.ndarray]:
+        """[R, n] how often each row is in each, piece by piece; rows in the given order."""
+        yield np.ones((1, order.size), np.int64)
+        times = int(self.time.max()) + 1
+        pieces = min(-(-RESAMPLES * order.size // _CHUNK), RESAMPLES)
+        for starts in np.array_split(self.starts, pieces):
+            cell = np.arange(len(starts))[:, None] * times + starts
+            counts = np.bincount(cell.ravel(), minlength=len(starts) * times).reshape(-1, times)
+            started = np.cumsum(counts, axis=1)  # blocks that start at this time or before
+            running = started.copy()
+            running[:, self.length :] -= started[:, : -self.length]
+            yield np.take(running, self.time[order], axis=1)
+
+    def _sums(self, values: np.ndarray) -> np.ndarray:
+        running = np.concatenate([[0.0], np.cumsum(np.bincount(self.time, values))])
+        blocks = running[self.length :] - running[: -self.length]
+        return np.concatenate([[values.sum()], blocks[self.starts].sum(axis=1)])
+
+
+def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """`above / below`, NaN (undefined) where `below` is not positive."""
+    return np.divide(above, below, out=np.full(above.shape, np.nan), where=below > 0)
+
+
+def score_columns(names: Iterable[str]) -> dict[str, pl.DataType]:
+    """Columns of scores with the bounds of their interval: `mae`, `mae_low`, `mae_high`."""
+    return {f"{name}{bound}": pl.Float64() for name in names for bound in ("", "_low", "_high")}
+
+
+def with_bounds(scores: dict[str, np.ndarray]) -> dict[str, float | None]:
+    """Values of `score_columns` from [R] results; undefined ones are null, with null bounds."""
+    values: dict[str, float | None] = {}
+    for name, results in scores.items():
+        value, resampled = results[0], results[1:][~np.isnan(results[1:])]
+        is_defined = not np.isnan(value)
+        low = high = None
+        if is_defined and resampled.size >= _LEAST_SHARE * RESAMPLES:
+            low, high = map(float, np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
+        values |= {name: float(value) if is_defined else None, f"{name}_low": low, f"{name}_high": high}
+    return values
+
+
+def interval_text(table: pl.DataFrame) -> pl.DataFrame:
+    """`table` to read: each score and its bounds as one text, `0.0244 (0.0231 to 0.0258)`."""
+    bounded = [c for c in table.columns if f"{c}_low" in table.columns]
+    folded = {f"{c}_{side}" for c in bounded for side in ("low", "high")}
+
+    def text(row: dict[str, float | None], name: str) -> str | None:
+        value, low, high = (row[f"{name}{bound}"] for bound in ("", "_low", "_high"))
+        if value is None:
+            return None
+        return f"{value:.4g}" if low is None or high is None else f"{value:.4g} ({low:.4g} to {high:.4g})"
+
+    texts = {c: pl.Series([text(row, c) for row in table.iter_rows(named=True)], dtype=pl.String) for c in bounded}
+    return table.with_columns(**texts).select(c for c in table.columns if c not in folded)
