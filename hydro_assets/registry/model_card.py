@@ -50,8 +50,8 @@ def model_card(
         "## Data",
         _list(_data(info, provenance)),
         "## Errors",
-        f"In the unit of the target{unit}; skill 0 is as good as the baseline, 1 is perfect; in brackets 95 % intervals "
-        "(block bootstrap).",
+        f"In the unit of the target{unit}, in brackets 95 % bootstrap intervals; skill 0 is as good as the baseline, "
+        "1 is perfect.",
         _table(errors.select(*_KEY, *_ERRORS)),
     ]
     if not intervals.is_empty():

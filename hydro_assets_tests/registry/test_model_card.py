@@ -23,6 +23,7 @@ def test_card__holds_data_errors_beside_baselines_limits_lineage_and_use(
         "# hydroponics_lightgbm_classifier version 3",
         "## Data",
         "## Errors",
+        "## Prediction intervals",
         "## Probability that the environment is optimal",
         "## Limits",
         "## Lineage",
@@ -32,6 +33,10 @@ def test_card__holds_data_errors_beside_baselines_limits_lineage_and_use(
     assert f"on {info.train_rows} rows of bed_1" in card
     for model in ("lightgbm", "persistence", "short_mean"):
         assert f"| holdout | {model} | 1 |" in card
+    assert "| train | lightgbm | 1 |" not in card, "errors on rows learned from say little"
+    held = result.metrics.filter(split="holdout", model="lightgbm", horizon=1, system_id="all").row(0, named=True)
+    assert f"| {held['mae']:.4g} ({held['mae_low']:.4g} to {held['mae_high']:.4g}) |" in card
+    assert f"| {held['coverage_80']:.4g} ({held['coverage_80_low']:.4g} to {held['coverage_80_high']:.4g}) |" in card
     assert "git_commit: `0123abc`" in card
     assert 'load_model("models:/hydroponics_lightgbm_classifier/3")' in card
 

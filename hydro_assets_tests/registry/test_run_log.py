@@ -38,6 +38,12 @@ def test_run__holds_parameters_metrics_epochs_data_and_files(
         "holdout_mae_h1_persistence",
         "validation_rmse_h2",
         "holdout_skill_short_mean",
+        "holdout_mae_low_h1",
+        "holdout_mae_high_h1",
+        "holdout_coverage_80_h1",
+        "holdout_coverage_95",
+        "validation_coverage_80_h2",
+        "train_mae",
     } <= set(run.data.metrics)
     losses = client.get_metric_history(made.run_id, "validation_loss")
     assert [m.step for m in losses] == list(range(1, len(trained("gru").history) + 1))
@@ -72,6 +78,12 @@ def test_classifier_scores__are_logged(trained: Trained) -> None:
     logged = {m.key: m.value for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1)}
     assert 0 <= logged["holdout_brier_h2"] <= 1
     assert logged["holdout_accuracy_h1"] > 0.5
+
+
+def test_bounds__are_logged_of_the_models_own_scores_and_never_averaged(trained: Trained) -> None:
+    logged = {m.key for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1)}
+    assert {"holdout_mae_low_h2", "holdout_roc_auc_high_h1"} <= logged
+    assert not {"holdout_mae_low", "holdout_mae_low_h1_persistence"} & logged
 
 
 def test_metrics__are_finite_legal_and_dated(trained: Trained) -> None:

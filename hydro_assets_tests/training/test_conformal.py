@@ -22,5 +22,5 @@ def test_interval__covers_new_rows_at_its_level_whatever_the_local_noise(level: 
     noise = np.where(np.arange(4000) % 400 < 200, 1.0, 10.0)[:, None]
     truth = noise * draw.normal(size=(4000, 1))
     quantile = conformal.quantiles(truth[:2000], np.zeros((2000, 1)), noise[:2000], levels=(level,))
-    covered = conformal.coverage(truth[2000:], np.zeros((2000, 1)), quantile * noise[2000:])
-    assert covered.item() == pytest.approx(level, abs=0.03)
+    covered = np.mean(np.abs(truth[2000:]) <= quantile * noise[2000:])
+    assert covered == pytest.approx(level, abs=0.03)

@@ -1,61 +1,96 @@
 import numpy as np
+import polars as pl
 import pytest
 
-from hydro_assets.training.classification import classification_metrics
-from hydro_assets.training.metrics import METRICS_SCHEMA, block_bootstrap, forecast_metrics
+from hydro_assets.training.metrics import METRICS_SCHEMA, SCORES, forecast_metrics
+from hydro_assets.training.outcomes import Outcomes
 
-SYSTEMS = np.array(["a", "a", "b", "b"])
-TRUTH = np.array([[5.0], [6.0], [7.0], [np.nan]])
+SYSTEMS = ["a", "a", "b", "b"]
+TRUTH = [5.0, 6.0, 7.0, np.nan]
 
 
-def measured(model: list[float]) -> dict[str, np.ndarray]:
-    return {"persistence": TRUTH + 0.2, "short_mean": TRUTH + 0.4, "lstm": np.array(model)[:, None]}
+def outcomes(
+    model: list[float], truth: list[float] = TRUTH, systems: list[str] = SYSTEMS, half: tuple[float, float] = (0.2, 0.4)
+) -> Outcomes:
+    """One horizon; persistence is off by 0.2, the short mean by 0.4."""
+    came = np.array(truth)[:, None]
+    n = len(truth)
+    forecasts = {"persistence": came + 0.2, "short_mean": came + 0.4, "lstm": np.array(model)[:, None]}
+    unknown = np.full((n, 1), np.nan)
+    half_width = np.array(half)[:, None, None] * np.ones((1, n, 1))
+    return Outcomes(np.arange(n), np.array(systems, object), came, forecasts, half_width, unknown, unknown)
+
+
+def measured(*args: list, **kwargs: object) -> pl.DataFrame:
+    return forecast_metrics("holdout", outcomes(*args, **kwargs), (15,), seed=1)  # type: ignore[arg-type]
 
 
 def test_forecast_metrics__are_in_the_targets_unit_and_against_both_baselines() -> None:
-    table = forecast_metrics("holdout", TRUTH, measured([5.1, 6.1, 7.1, 9.9]), (15,), SYSTEMS, seed=1)
+    table = measured([5.1, 6.1, 7.1, 9.9])
     assert table.schema == METRICS_SCHEMA
     row = table.filter(model="lstm", system_id="all").row(0, named=True)
     assert row["n"] == 3
     assert row["mae"] == pytest.approx(0.1)
+    assert row["rmse"] == pytest.approx(0.1)
     assert row["bias"] == pytest.approx(0.1)
+    assert row["mape"] == pytest.approx(100 * (0.1 / 5 + 0.1 / 6 + 0.1 / 7) / 3)
     assert row["skill_persistence"] == pytest.approx(0.5)
     assert row["skill_short_mean"] == pytest.approx(0.75)
     assert row["r2"] == pytest.approx(1 - 0.03 / 2)
 
 
 def test_forecast_metrics__measure_all_models_on_the_same_rows() -> None:
-    table = forecast_metrics("holdout", TRUTH, measured([5.1, np.nan, 7.1, 9.9]), (15,), SYSTEMS, seed=1)
+    table = measured([5.1, np.nan, 7.1, 9.9])
     assert set(table.filter(system_id="all")["n"]) == {2}
     assert set(table.filter(system_id="b")["n"]) == {1}
 
 
-def test_forecast_metrics__give_no_percentage_where_the_truth_is_zero() -> None:
-    truth = np.array([[0.0], [1.0]])
-    table = forecast_metrics("holdout", truth, {"persistence": truth, "short_mean": truth}, (1,), SYSTEMS[:2], seed=1)
-    assert table["mape"].null_count() == table.height > 0
+def test_forecast_metrics__of_one_system_are_those_of_all() -> None:
+    table = measured([5.1, 6.1, 7.1, 9.9], systems=["a"] * 4)
+    assert set(table["system_id"]) == {"all", "a"}
+    one, everyone = (table.filter(system_id=name).drop("system_id") for name in ("a", "all"))
+    assert one.equals(everyone)
 
 
-def test_block_bootstrap__holds_the_mean_and_widens_with_dependence() -> None:
+def test_every_score__has_an_interval_that_holds_it() -> None:
     draw = np.random.default_rng(0)
-    independent = draw.random(2000)
-    dependent = np.repeat(draw.random(20), 100)
-    low, high = block_bootstrap(independent, 1, seed=1)
-    assert low < independent.mean() < high
-    wide = block_bootstrap(dependent, 100, seed=1)
-    assert wide[1] - wide[0] > 5 * (high - low)
+    truth = 6 + draw.normal(size=400)
+    table = measured(list(truth + 0.3 * draw.normal(size=400)), truth=list(truth), systems=["a"] * 200 + ["b"] * 200)
+    row = table.filter(model="lstm", system_id="all").row(0, named=True)
+    for score in SCORES:
+        assert row[f"{score}_low"] < row[score] < row[f"{score}_high"], score
 
 
-def test_classification_metrics__of_a_perfect_probability() -> None:
-    label = np.array([[1.0], [0], [1], [np.nan]])
-    row = classification_metrics("holdout", label, np.array([[0.9], [0.1], [0.8], [0.5]]), (1,)).row(0, named=True)
-    assert (row["n"], row["positives"]) == (3, 2)
-    assert row["f1"] == row["roc_auc"] == row["accuracy"] == 1
-    assert row["brier"] == pytest.approx((0.01 + 0.01 + 0.04) / 3)
+def test_skill__of_a_constantly_better_model_is_certain_although_its_error_is_not() -> None:
+    draw = np.random.default_rng(0)
+    came = np.cumsum(draw.normal(size=300))
+    error = draw.normal(size=300)
+    known = outcomes(list(came), truth=list(came), systems=["a"] * 300)
+    known.forecasts.update({"persistence": came[:, None] + error[:, None], "lstm": came[:, None] + error[:, None] / 2})
+    row = forecast_metrics("holdout", known, (1,), seed=1).filter(model="lstm").row(0, named=True)
+    assert row["mae_high"] - row["mae_low"] > 0.02
+    assert row["skill_persistence_low"] == pytest.approx(row["skill_persistence_high"]) == pytest.approx(0.5)
 
 
-def test_classification_metrics__of_one_class_give_no_fake_score() -> None:
-    label = np.zeros((4, 1))
-    row = classification_metrics("holdout", label, np.zeros((4, 1)), (1,)).row(0, named=True)
-    assert row["accuracy"] == 1
-    assert all(row[name] is None for name in ("precision", "recall", "f1", "roc_auc", "pr_auc"))
+def test_forecast_metrics__give_no_percentage_where_the_truth_is_zero() -> None:
+    table = measured([0.0, 1.0], truth=[0.0, 1.0], systems=["a", "a"])
+    assert table["mape"].null_count() == table["mape_low"].null_count() == table.height > 0
+
+
+@pytest.mark.parametrize("level", [6.1, 0.1, 1e5])
+def test_r2__of_a_constant_truth_is_null(level: float) -> None:
+    table = measured([level + 0.1] * 30, truth=[level] * 30, systems=["a"] * 30)
+    assert table.select("r2", "r2_low", "r2_high").null_count().row(0) == (table.height,) * 3
+
+
+def test_coverage__is_the_share_of_truths_inside_the_interval_of_the_model() -> None:
+    table = measured([5.1, 6.3, 7.5, 9.9])
+    row = table.filter(model="lstm", system_id="all").row(0, named=True)
+    assert row["coverage_80"] == pytest.approx(1 / 3)
+    assert row["coverage_95"] == pytest.approx(2 / 3)
+    assert table.filter(model="persistence")["coverage_80"].null_count() == 3
+
+
+def test_coverage__without_an_interval_is_null() -> None:
+    table = measured([5.1, 6.3, 7.5, 9.9], half=(np.nan, np.nan))
+    assert table["coverage_80"].null_count() == table.height

@@ -25,7 +25,7 @@ def test_train__measures_every_horizon_and_system_beside_the_baselines(kind: str
     assert set(table["model"]) == {"persistence", "short_mean", kind}
     assert set(table["system_id"]) == {"all", "a", "b"}
     assert set(table["horizon"]) == {1, 5}
-    assert set(table["split"]) == {"validation", "holdout"}
+    assert set(table["split"]) == {"train", "validation", "holdout"}
     assert (table["mae_low"] <= table["mae"]).all()
 
 
@@ -91,13 +91,25 @@ def test_train__of_a_task_type_gives_what_it_names(task_type: str, forecasts: bo
     assert (last["prediction"][0] is not None) == forecasts
     assert (last["optimal_probability"][0] is not None) == probabilities
     assert last["quality"][0] == ("ok" if forecasts else "not_forecast")
+    assert ("forecast_h1" in result.plots) == forecasts
+    assert ("reliability" in result.plots) == probabilities
 
 
-def test_train__covers_the_holdout_near_the_nominal_level() -> None:
-    result = train("lightgbm", farm(4000), quick(), horizons=(1, 15))
-    held = result.holdout
-    inside = np.abs(held.truth - held.forecasts["lightgbm"]) <= held.half_width
-    np.testing.assert_allclose(inside.mean(axis=0), 0.8, atol=0.12)
+@every_kind
+def test_train__reports_how_often_its_intervals_cover_validation_and_holdout(kind: str) -> None:
+    result = train(kind, farm(4000), quick(), horizons=(1, 15))
+    held = result.metrics.filter(split="holdout", model=kind, system_id="all").sort("horizon")
+    np.testing.assert_allclose(held["coverage_80"], 0.8, atol=0.12)
+    np.testing.assert_allclose(held["coverage_95"], 0.95, atol=0.05)
+    calibrated = result.metrics.filter(split="validation", model=kind, system_id="all")
+    np.testing.assert_allclose(calibrated["coverage_80"], 0.8, atol=0.01)
+
+
+def test_train__packs_scores_of_unseen_rows_with_the_model() -> None:
+    packed = train("gru", farm(), quick(), horizons=(1,)).package.info.metrics
+    assert {m["split"] for m in packed} == {"validation", "holdout"}
+    assert all(m["mae"] > 0 for m in packed)
+    assert {m["coverage_80"] is None for m in packed if m["model"] == "persistence"} == {True}
 
 
 def test_train__states_importance_and_draws_pictures() -> None:
