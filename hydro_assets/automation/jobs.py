@@ -11,6 +11,7 @@ from hydro_assets.assets.prediction_accuracy import key_of
 from hydro_assets.assets.registered_models import model_key
 from hydro_assets.assets.sensor_features import SENSOR_FEATURES
 from hydro_assets.automation.attempts import REFRESH_JOB
+from hydro_assets.automation.promotion import promote_job, roll_back_job
 from hydro_assets.checks.keys import (
     FEATURES_FIT,
     PREDICTIONS_FIT,
@@ -54,6 +55,8 @@ def jobs(settings: Settings, health_checks: list[dg.AssetCheckKey]) -> list:
             dg.AssetSelection.checks(*health_checks),
             description="Repeat the checks that depend on the time of day: arrival, cadence, probes, stale features.",
         ),
+        promote_job,
+        roll_back_job,
     ]
 
 

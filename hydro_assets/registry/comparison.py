@@ -55,11 +55,18 @@ class Candidate(NamedTuple):
     package: ForecastPackage
 
 
+class Damaged(NamedTuple):
+    """A registered version that cannot be loaded, and why."""
+
+    version: str
+    problem: str
+
+
 def decide(
     settings: Settings,
     kind: str,
     challenger: Candidate,
-    champion: Candidate | None,
+    champion: Candidate | Damaged | None,
     features: pl.DataFrame,
     decided_at: datetime,
     start: datetime | None = None,
@@ -69,16 +76,19 @@ def decide(
 
     The error is the MAE (the Brier score for a model that only classifies), pooled over systems, then the mean over
     the horizons that both forecast. Only rows count that neither model was trained or calibrated on, and that both
-    forecast. A champion that does not fit the settings (another target or grid) cannot serve and is not compared.
+    forecast. A champion that is damaged or does not fit the settings (another target or grid) cannot serve and is not
+    compared.
     """
-    start, end = _holdout([c for c in (challenger, champion) if c is not None], features, start, end)
+    start, end = _holdout([c for c in (challenger, champion) if isinstance(c, Candidate)], features, start, end)
     errors = _errors(challenger.package, features, start, end)
     metric = "brier" if errors.is_empty() else "mae"
     if errors.is_empty():
         errors = _probability_errors(challenger.package, features, start, end)
     unit = challenger.package.info.unit if metric == "mae" else "1"
     rival = None  # why the champion is not compared
-    if champion is not None:
+    if isinstance(champion, Damaged):
+        rival = champion.problem
+    elif champion is not None:
         rival = "; ".join(misfits(champion.package, settings))
         measure = _errors if metric == "mae" else _probability_errors
         theirs = measure(champion.package, features, start, end).select(*_ROW, champion_error="error")
@@ -115,7 +125,7 @@ def decide(
 
 def _verdict(
     challenger: Candidate,
-    champion: Candidate | None,
+    champion: Candidate | Damaged | None,
     rival: str | None,
     problems: Sequence[str],
     found: dict[str, Any],

@@ -11,9 +11,9 @@ import polars as pl
 from hydro_assets.columns import Column, Table
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
-from hydro_assets.registry.comparison import Candidate, PromotionDecision, decide
+from hydro_assets.registry.comparison import Candidate, Damaged, PromotionDecision, decide
 from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
-from hydro_assets.registry.serving import fetch_package
+from hydro_assets.registry.serving import fetch_package, misfits
 from hydro_assets.registry.versions import CHALLENGER, CHAMPION, aliases, find_version, is_whole
 from hydro_assets.settings import Settings
 
@@ -50,33 +50,52 @@ def promote(
     kind: str,
     features: pl.DataFrame,
     decided_at: datetime,
-    start: datetime | None = None,
-    end: datetime | None = None,
+    version: str | None = None,
 ) -> PromotionDecision:
-    """Judge the challenger of `kind` against the champion on `features` and move the alias if it wins.
+    """Judge a version of `kind` against the champion on `features` and move the alias if it wins.
+
+    A version that cannot be loaded is refused; a champion that cannot be loaded does not stand in the way of a version
+    that is better than the baseline.
 
     Args:
-        features: feature rows of the holdout with history before it.
-        start, end: holdout, half-open; default from the start of the challenger's own holdout to the last row.
-
-    Raises:
-        ModelUnavailableError: the champion's or the challenger's files are missing or damaged.
+        features: feature rows of the holdout with history before it; the holdout runs from the start of the judged
+            version's own to the last row.
+        version: what is judged; default the challenger.
     """
     name = registered_name(settings, kind)
     with tracking_errors(settings, f"Looking up champion and challenger of {name}"):
         given = aliases(mlflow_client(settings), name)
-    champion_version, challenger_version = given.get(CHAMPION), given.get(CHALLENGER)
-    if challenger_version is None:
-        return PromotionDecision(
-            decided_at, kind, name, "kept", champion_version, champion_version, f"{name} has no challenger to judge"
-        )
-    challenger = Candidate(challenger_version, fetch_package(settings, kind, challenger_version))
-    champion = None
-    if champion_version is not None:
-        champion = Candidate(champion_version, fetch_package(settings, kind, champion_version))
-    decision = decide(settings, kind, challenger, champion, features, decided_at, start, end)
+    current, judged = given.get(CHAMPION), version or given.get(CHALLENGER)
+
+    def kept(reason: str) -> PromotionDecision:
+        return PromotionDecision(decided_at, kind, name, "kept", current, current, reason, judged)
+
+    if judged is None:
+        return kept(f"{name} has no challenger to judge")
+    if judged == current:
+        return kept(f"version {judged} is champion already")
+    challenger = _candidate(settings, kind, judged)
+    if isinstance(challenger, Damaged):
+        return kept(f"version {judged} cannot be judged: {challenger.problem}")
+    champion = None if current is None else _candidate(settings, kind, current)
+    decision = decide(settings, kind, challenger, champion, features, decided_at)
     apply(decision, settings)
     return decision
+
+
+def _candidate(settings: Settings, kind: str, version: str) -> Candidate | Damaged:
+    """The version with its package, or why it must not serve."""
+    name = registered_name(settings, kind)
+    with tracking_errors(settings, f"Looking up version {version} of {name}"):
+        client = mlflow_client(settings)
+        found = find_version(client, name, version)
+        half = found is not None and not is_whole(client, found)
+    if half:
+        return Damaged(version, "it was not registered whole")
+    try:
+        return Candidate(version, fetch_package(settings, kind, version))
+    except ModelUnavailableError as error:
+        return Damaged(version, error.problem)
 
 
 def apply(decision: PromotionDecision, settings: Settings) -> None:
@@ -93,28 +112,30 @@ def apply(decision: PromotionDecision, settings: Settings) -> None:
             client.delete_registered_model_alias(name, CHALLENGER)
 
 
-def rollback(settings: Settings, kind: str, decided_at: datetime) -> PromotionDecision:
-    """Make the version before the present champion champion again.
+def rollback(settings: Settings, kind: str, decided_at: datetime, version: str | None = None) -> PromotionDecision:
+    """Make an earlier version champion again: `version`, by default the one before the present champion.
 
     Raises:
-        ModelUnavailableError: there is no champion, or none before it that could serve.
+        ModelUnavailableError: there is no champion, or none before it, or that version cannot serve.
     """
     name = registered_name(settings, kind)
+    remedy = f"Choose a version that `hydro verify` lists: `hydro rollback {kind} --version N`"
     with tracking_errors(settings, f"Rolling back {name}"):
         client = mlflow_client(settings)
         current = aliases(client, name).get(CHAMPION)
         champion = None if current is None else find_version(client, name, current)
-        previous = None if champion is None else champion.tags.get(PREVIOUS)
-        target = None if previous is None else find_version(client, name, previous)
-        if target is None or not is_whole(client, target):
-            state = "no champion" if current is None else f"no champion before version {current} that could serve"
-            raise ModelUnavailableError(
-                f"{name} has {state}",
-                f"Pin a version (HYDRO_PINNED_VERSIONS__{kind.upper()}), or give the alias champion to one in MLflow",
-            )
-        client.set_registered_model_alias(name, CHAMPION, target.version)
-    reason = f"version {target.version} serves again in place of version {current}"
-    return PromotionDecision(decided_at, kind, name, "rolled_back", current, str(target.version), reason)
+        previous = version or (None if champion is None else champion.tags.get(PREVIOUS))
+        if previous is None or previous == current:
+            state = "no champion" if current is None else f"no champion before version {current}"
+            state = state if previous is None else f"version {current} as champion already"
+            raise ModelUnavailableError(f"{name} has {state}", remedy)
+        target = _candidate(settings, kind, previous)
+        problems = [target.problem] if isinstance(target, Damaged) else misfits(target.package, settings)
+        if problems:
+            raise ModelUnavailableError(f"Version {previous} of {name} cannot serve: {'; '.join(problems)}", remedy)
+        client.set_registered_model_alias(name, CHAMPION, previous)
+    replaced = "serves" if current is None else f"serves again in place of version {current}"
+    return PromotionDecision(decided_at, kind, name, "rolled_back", current, previous, f"version {previous} {replaced}")
 
 
 def log_rows(decisions: Iterable[PromotionDecision]) -> pl.DataFrame:

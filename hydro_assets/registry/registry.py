@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -20,7 +21,7 @@ from hydro_assets.registry.mlflow_client import (
 from hydro_assets.registry.model_card import model_card
 from hydro_assets.registry.run_log import MODEL_FOLDER, log_training, summary_metrics
 from hydro_assets.registry.tracking import Provenance, TrainingRun, training_run
-from hydro_assets.registry.versions import CHALLENGER, DIGEST
+from hydro_assets.registry.versions import CHALLENGER, DIGEST, latest_whole
 from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def register(run: TrainingRun, result: TrainingResult, digest: str) -> Registere
             DIGEST: digest,
         }
         made = client.create_model_version(name, source, run.run_id, tags=tags, description=_describe(result))
-        at_once(lambda: client.set_registered_model_alias(name, CHALLENGER, made.version))
-    version = str(made.version)
+        version = str(made.version)
+        _make_challenger(client, name, version)
     return RegisteredVersion(
         name,
         version,
@@ -114,6 +115,15 @@ def register(run: TrainingRun, result: TrainingResult, digest: str) -> Registere
         version_url(settings, name, version),
         model_card(result.package.info, result.metrics, run.provenance, name, version, result.classification),
     )
+
+
+def _make_challenger(client: MlflowClient, name: str, version: str) -> None:
+    """Give the alias `challenger` to `version`, or to a newer one that another training has made meanwhile."""
+    newest, challenger = version, None
+    while challenger is None or int(newest) > int(challenger):
+        challenger = newest
+        at_once(partial(client.set_registered_model_alias, name, CHALLENGER, challenger))
+        newest = latest_whole(client, name) or challenger
 
 
 def _ensure_model(client: MlflowClient, name: str) -> None:

@@ -18,7 +18,7 @@ from hydro_assets.registry.mlflow_client import (
     tracking_errors,
 )
 from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, package_digest
-from hydro_assets.registry.versions import CHAMPION, DIGEST, aliases, find_version, is_whole, versions
+from hydro_assets.registry.versions import CHAMPION, DIGEST, aliases, find_version, is_whole, latest_whole
 from hydro_assets.settings import Settings, duration_text
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def serving_version(settings: Settings, kind: str) -> str | None:
         if chosen is None:
             chosen, why = aliases(client, name).get(CHAMPION), "the champion"
         if chosen is None:
-            return next((v for v in versions(client, name) if is_whole(client, find_version(client, name, v))), None)
+            return latest_whole(client, name)
         found = find_version(client, name, chosen)
         whole = is_whole(client, found)
     if not whole:

@@ -51,6 +51,11 @@ def is_whole(client: MlflowClient, version: ModelVersion | None) -> bool:
     return run is None or run.info.status == "FINISHED"
 
 
+def latest_whole(client: MlflowClient, name: str) -> str | None:
+    """The newest version that is whole; None when there is none."""
+    return next((v for v in versions(client, name) if is_whole(client, find_version(client, name, v))), None)
+
+
 def found_or_none(look_up: Callable[..., Found], *key: str) -> Found | None:
     """Result of an MLflow look-up, None when MLflow says that there is no such thing."""
     from mlflow.exceptions import MlflowException

@@ -88,21 +88,21 @@ def train_model(
     return TrainedModel(result, registered, decision, version)
 
 
-def compete(lakehouse: Lakehouse, kind: str, decided_at: datetime) -> PromotionDecision:
-    """Judge challenger against champion on the feature table as it is now, and log the decision."""
+def compete(lakehouse: Lakehouse, kind: str, decided_at: datetime, version: str | None = None) -> PromotionDecision:
+    """Judge a version, by default the challenger, against the champion on the feature table as it is now; log it."""
     from hydro_assets.registry.promotion import promote
 
     features = lakehouse.read_polars(FEATURES).sort("system_id", "timestamp")
-    decision = promote(lakehouse.settings, kind, features, decided_at)
+    decision = promote(lakehouse.settings, kind, features, decided_at, version)
     _record(lakehouse, decision)
     return decision
 
 
-def roll_back(lakehouse: Lakehouse, kind: str, decided_at: datetime) -> PromotionDecision:
-    """Make the champion before the present one champion again, and log it."""
+def roll_back(lakehouse: Lakehouse, kind: str, decided_at: datetime, version: str | None = None) -> PromotionDecision:
+    """Make a version, by default the champion before the present one, champion again, and log it."""
     from hydro_assets.registry.promotion import rollback
 
-    decision = rollback(lakehouse.settings, kind, decided_at)
+    decision = rollback(lakehouse.settings, kind, decided_at, version)
     _record(lakehouse, decision)
     return decision
 

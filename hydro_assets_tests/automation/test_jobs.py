@@ -58,6 +58,10 @@ def test_health_job__holds_no_partitioned_check(defs: dg.Definitions) -> None:
     assert defs.resolve_job_def("check_health").partitions_def is None
 
 
+def test_definitions__offer_promotion_and_rollback_as_jobs(defs: dg.Definitions) -> None:
+    assert {"promote_models", "roll_back_models"} <= {job.name for job in defs.get_repository_def().get_all_jobs()}
+
+
 def test_all_automation__everything_that_should_run_is_running(defs: dg.Definitions) -> None:
     sensors = [s for s in defs.sensors or [] if isinstance(s, dg.SensorDefinition)]
     # The alternative to the watcher: with both, each day would be built twice.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,9 @@ from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.registry.comparison import MINIMUM_COMPARED, Candidate, PromotionDecision, decide
 from hydro_assets.registry.mlflow_client import mlflow_client
 from hydro_assets.registry.promotion import PROMOTION_LOG, apply, log_rows, promote, rollback
+from hydro_assets.registry.registry import log_and_register
 from hydro_assets.registry.serving import serving_version
+from hydro_assets.registry.tracking import Provenance
 from hydro_assets.registry.versions import aliases
 from hydro_assets.settings import Settings
 from hydro_assets.training.train import TrainingResult
@@ -262,6 +265,72 @@ def test_rollback__goes_back_step_by_step(farm: Settings) -> None:
     assert serving_version(farm, "lightgbm") == "1"
     with pytest.raises(ModelUnavailableError, match="no champion before version 1"):
         rollback(farm, "lightgbm", NOW)
+
+
+def test_promote__judges_the_version_that_is_asked_for(farm: Settings, features: pl.DataFrame) -> None:
+    assert promote(farm, "lightgbm", features, NOW, version="2").promoted
+    assert aliases(mlflow_client(farm), NAME) == {"champion": "2", "challenger": "3"}
+    assert promote(farm, "lightgbm", features, NOW, version="2").reason == "version 2 is champion already"
+
+
+def test_rollback__to_the_version_that_is_asked_for(farm: Settings) -> None:
+    _promoted(farm, "3", None)
+    assert rollback(farm, "lightgbm", NOW, version="1").reason == "version 1 serves again in place of version 3"
+    assert serving_version(farm, "lightgbm") == "1"
+    with pytest.raises(ModelUnavailableError, match="version 1 as champion already"):
+        rollback(farm, "lightgbm", NOW, version="1")
+    with pytest.raises(ModelUnavailableError, match=r"Version 9 of .* cannot serve: .* no version 9"):
+        rollback(farm, "lightgbm", NOW, version="9")
+
+
+@pytest.fixture
+def damaged(farm: Settings, trained: Trained, provenance: Provenance, features: pl.DataFrame) -> str:
+    """Number of a lightgbm version, the newest, whose files were cut short."""
+    made = log_and_register(trained("lightgbm"), farm, provenance, features)
+    (file,) = Path(made.source_uri.removeprefix("file://")).glob("data/package/package.json")
+    file.write_text(file.read_text()[:-10])
+    return made.version
+
+
+def test_damaged_champion__gives_way_to_a_challenger_that_beats_the_baseline(
+    farm: Settings, damaged: str, features: pl.DataFrame
+) -> None:
+    _promoted(farm, damaged, "1")
+    decision = promote(farm, "lightgbm", features, NOW, version="3")
+    assert decision.promoted
+    assert decision.reason.startswith(
+        f"better than the baseline, and champion {damaged} cannot serve (The files of version {damaged} of {NAME} are "
+        "damaged or incomplete"
+    )
+    assert decision.champion_error is None
+    assert serving_version(farm, "lightgbm") == "3"
+
+
+def test_damaged_challenger__is_refused_and_the_refusal_is_a_row_of_the_log(
+    farm: Settings, damaged: str, features: pl.DataFrame
+) -> None:
+    _promoted(farm, "1", None)
+    decision = promote(farm, "lightgbm", features, NOW)
+    assert (decision.action, decision.challenger, decision.champion_after) == ("kept", damaged, "1")
+    assert decision.reason.startswith(f"version {damaged} cannot be judged: The files of version {damaged}")
+    assert log_rows([decision])["reason"].item() == decision.reason
+    assert serving_version(farm, "lightgbm") == "1"
+
+
+def test_version_made_by_hand__is_not_promoted(farm: Settings, features: pl.DataFrame) -> None:
+    client = mlflow_client(farm)
+    found = client.get_model_version(NAME, "3")
+    by_hand = client.create_model_version(NAME, found.source or "", found.run_id)  # without the digest
+    decision = promote(farm, "lightgbm", features, NOW, version=str(by_hand.version))
+    assert decision.reason == "version 4 cannot be judged: it was not registered whole"
+
+
+def test_rollback__to_a_damaged_version_is_refused_and_changes_nothing(farm: Settings, damaged: str) -> None:
+    _promoted(farm, damaged, None)
+    _promoted(farm, "3", damaged)
+    with pytest.raises(ModelUnavailableError, match=rf"Version {damaged} of .* cannot serve: .*damaged.*--version N"):
+        rollback(farm, "lightgbm", NOW)
+    assert serving_version(farm, "lightgbm") == "3"
 
 
 def test_rollback__without_a_champion_is_refused(farm: Settings) -> None:

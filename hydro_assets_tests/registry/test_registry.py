@@ -165,4 +165,25 @@ def test_two_trainings_at_once__do_not_mix(
         assert run.info.status == "FINISHED"
         assert run.data.params["model_type"] == run.data.tags["model_type"] == kind
     assert sorted(m.version for m in made if m.name == "hydroponics_gru_forecast") == ["1", "2"]
-    assert CHALLENGER in aliases(client, "hydroponics_gru_forecast")
+    assert aliases(client, "hydroponics_gru_forecast")[CHALLENGER] == "2"
+
+
+def test_slower_of_two_trainings__leaves_the_newer_version_challenger(
+    quick: MakeSettings,
+    trained: Trained,
+    provenance: Provenance,
+    features: pl.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = quick()
+    set_alias = MlflowClient.set_registered_model_alias
+
+    def after_the_other(client: MlflowClient, name: str, alias: str, version: str) -> None:
+        if version == "1":  # another training makes version 2 and its alias in between
+            monkeypatch.setattr(MlflowClient, "set_registered_model_alias", set_alias)
+            assert log_and_register(trained("gru"), settings, provenance, features).version == "2"
+        set_alias(client, name, alias, version)
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", after_the_other)
+    assert log_and_register(trained("gru"), settings, provenance, features).version == "1"
+    assert aliases(mlflow_client(settings), "hydroponics_gru_forecast") == {CHALLENGER: "2"}
