@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from hydro_assets.columns import ACTUATOR_COLUMNS, SENSOR, Table, batch_predictions_table, sensor_features_table
 from hydro_assets.inference.members import PREDICTION_COLUMNS, ServingModels, look_back, require_fitting
@@ -125,10 +127,18 @@ def scorer(
         packages = {kind: shipment.unpack() for kind, shipment in shipments.items()}
         start, end = grid.bounds(frame["task"][0])
         history = frame.drop("task").sort("timestamp")
-        scored = score_system(history, packages, versions, public, start, end, scored_at)
+        with _on_one_core():
+            scored = score_system(history, packages, versions, public, start, end, scored_at)
         return to_spark_arrow(scored, table)
 
     return score
+
+
+def _on_one_core() -> threadpool_limits:
+    """Spark runs a task per core: were each to use all of them, their threads would wait for each other."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].get_num_threads()  # a first call sets the number of the thread, so it must not come last
+    return threadpool_limits(1, user_api="openmp")
 
 
 def quality_by_day(lakehouse: Lakehouse, start_day: date, end_day: date) -> dict[str, dict[str, int]]:

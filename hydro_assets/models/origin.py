@@ -91,6 +91,10 @@ def target_features(grid: SegmentGrid, target: str, rows: np.ndarray, length: in
     (change per hour). What is unknown is 0, which is to say: nothing points away from the level. The level is NaN
     where the target was not measured `within` steps.
     """
+    return grid.once((target, length, within), rows, lambda: _target_features(grid, target, rows, length, within))
+
+
+def _target_features(grid: SegmentGrid, target: str, rows: np.ndarray, length: int, within: int) -> np.ndarray:
     window = grid.windows(target, rows, length)
     level = last_values(window, within)[:, None]
     means = trailing_means(window, short_mean_steps(grid.step, length)) - level

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 
@@ -13,6 +13,7 @@ import polars as pl
 from hydro_assets.errors import TableError
 
 CHUNK_ROWS = 65536  # rows whose windows are in memory at once
+_MADE_AT_MOST = 8  # arrays of at most CHUNK_ROWS that a grid keeps
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class SegmentGrid:
     segment_of_step: np.ndarray
     lead: int
     step: timedelta
+    _made: dict[tuple[Hashable, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, frame: pl.DataFrame, step: timedelta, gap_limit: timedelta, lead: int) -> SegmentGrid:
@@ -90,6 +92,16 @@ class SegmentGrid:
         """[n, T] the `length` steps that end at `rows`, oldest first; at most `lead + 1`."""
         view = np.lib.stride_tricks.sliding_window_view(self.dense(column), length)  # [S - T + 1, T]
         return view[self.step_of_row[rows] - (length - 1)]
+
+    def once(self, what: Hashable, rows: np.ndarray, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """`make()`, read-only, made once for `rows`: simple and learned forecasts read the same course of a target."""
+        key = (what, rows.tobytes())
+        if key not in self._made:
+            while len(self._made) >= _MADE_AT_MOST:
+                self._made.pop(next(iter(self._made)))
+            self._made[key] = make()
+            self._made[key].flags.writeable = False
+        return self._made[key]
 
     def ahead(self, column: str, horizons: Sequence[int]) -> np.ndarray:
         """[R, H] the column `h` steps after each row, NaN where unknown or in another segment."""
