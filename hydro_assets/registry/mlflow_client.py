@@ -84,17 +84,18 @@ def experiment_id(client: MlflowClient, settings: Settings, kind: str) -> str:
 
 @contextmanager
 def tracking_errors(settings: Settings, doing: str) -> Iterator[None]:
-    """Turn MLflow's own errors into one sentence: what was being done, where, and what to do."""
+    """Turn errors of MLflow, its disk and its connection into one sentence: what was being done, where, what to do."""
     from mlflow.exceptions import MlflowException
 
     try:
         yield
-    except MlflowException as exc:
+    except (MlflowException, OSError) as exc:
         where = "the local MLflow store" if settings.has_local_mlflow else "the MLflow server"
         raise TrackingError(
             f"{doing} failed at {where}: {one_line(exc)}",
-            "Check that MLflow answers and may be written (HYDRO_MLFLOW_TRACKING_URI, HYDRO_MLFLOW_REGISTRY_URI), "
-            "then run the step again; what was registered before is untouched",
+            "Check that MLflow answers and may be written, and that there is room on the disk "
+            "(HYDRO_MLFLOW_TRACKING_URI, HYDRO_MLFLOW_REGISTRY_URI), then run the step again; what was registered before "
+            "is untouched",
         ) from exc
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from hydro_assets.registry.mlflow_client import at_once, registered_name
+from hydro_assets.registry.mlflow_client import at_once, registered_name, tracking_errors
 from hydro_assets.registry.model_card import model_card
 from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, mlflow_type, package_digest, save_pyfunc
 from hydro_assets.registry.tracking import Provenance, TrainingRun
@@ -39,7 +39,22 @@ def log_training(run: TrainingRun, result: TrainingResult, features: pl.DataFram
     """Write everything about `result` into `run`; returns the digest of its package.
 
     `features` are training rows: their schema is logged, and some of them become the model's input example.
+
+    Raises:
+        TrackingError: MLflow did not take it, or there is no room on the disk.
     """
+    with tracking_errors(run.settings, f"Logging the training of {run.kind}"):
+        _log_values(run, result, features)
+        with tempfile.TemporaryDirectory() as scratch:
+            model = Path(scratch) / MODEL_FOLDER
+            save_pyfunc(result.package, features, model)
+            write_artifacts(Path(scratch), run, result)
+            run.client.log_artifacts(run.run_id, scratch)
+            return package_digest(model / PACKAGE_FOLDER)
+
+
+def _log_values(run: TrainingRun, result: TrainingResult, features: pl.DataFrame) -> None:
+    """Parameters, metrics and the training data."""
     from mlflow.entities import Param
 
     settings, client = run.settings, run.client
@@ -52,12 +67,6 @@ def log_training(run: TrainingRun, result: TrainingResult, features: pl.DataFram
         client.log_batch(run.run_id, metrics=metrics[start : start + _METRICS_PER_REQUEST])
     if (dataset := dataset_of(run.provenance, features)) is not None:
         at_once(lambda: client.log_inputs(run.run_id, [dataset]))
-    with tempfile.TemporaryDirectory() as scratch:
-        model = Path(scratch) / MODEL_FOLDER
-        save_pyfunc(result.package, features, model)
-        write_artifacts(Path(scratch), run, result)
-        client.log_artifacts(run.run_id, scratch)
-        return package_digest(model / PACKAGE_FOLDER)
 
 
 def parameters_of(settings: Settings, result: TrainingResult) -> dict[str, Any]:

@@ -84,19 +84,21 @@ def training_run(
         TrackingError: MLflow cannot be reached or written.
     """
     lock_name = uuid4().hex
-    lock = _lock(settings, lock_name)
-    with tracking_errors(settings, f"Logging the training of {kind}"), _held(lock):
-        client = mlflow_client(settings)
-        experiment = experiment_id(client, settings, kind)
-        close_orphans(client, settings, experiment, provenance, dagster_run_is_over)
-        run_id = client.create_run(
-            experiment,
-            run_name=f"{kind} {provenance.trained_at:%Y-%m-%d %H:%M}",
-            tags=_tags(settings, kind, provenance) | {LOCK: lock_name},
-        ).info.run_id
+    lock, doing = _lock(settings, lock_name), f"Logging the training of {kind}"
+    with _held(lock):
+        with tracking_errors(settings, doing):
+            client = mlflow_client(settings)
+            experiment = experiment_id(client, settings, kind)
+            close_orphans(client, settings, experiment, provenance, dagster_run_is_over)
+            run_id = client.create_run(
+                experiment,
+                run_name=f"{kind} {provenance.trained_at:%Y-%m-%d %H:%M}",
+                tags=_tags(settings, kind, provenance) | {LOCK: lock_name},
+            ).info.run_id
         try:
             yield TrainingRun(client, settings, kind, provenance, experiment, run_id)
-            client.set_terminated(run_id, "FINISHED")
+            with tracking_errors(settings, doing):
+                client.set_terminated(run_id, "FINISHED")
         except BaseException as exc:  # also Ctrl-C and exit: whatever ends the training must end its run
             _end_unfinished(client, run_id, exc)
             raise

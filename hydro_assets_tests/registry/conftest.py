@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from hydro_assets.registry.mlflow_client import mlflow_client
 from hydro_assets.registry.registry import log_and_register
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings, load_settings
+from hydro_assets_tests.registry.mlflow_server import MlflowServer
 
 if TYPE_CHECKING:
     from hydro_assets.training.train import TrainingResult
@@ -68,6 +69,19 @@ def quick(tmp_path: Path, empty_store: Path) -> Callable[..., Settings]:
     store.mkdir(parents=True)
     shutil.copy(empty_store, store)
     return lambda **overrides: quick_settings(**({"home": tmp_path / "hydro"} | overrides))
+
+
+@pytest.fixture
+def server(tmp_path: Path, empty_store: Path) -> Iterator[MlflowServer]:
+    """A running MLflow server with an empty store, killed at the end."""
+    folder = tmp_path / "server"
+    folder.mkdir()
+    served = MlflowServer(Path(shutil.copy(empty_store, folder)))
+    served.start()
+    try:
+        yield served
+    finally:
+        served.kill()
 
 
 @pytest.fixture(scope="session")

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import polars as pl
 import pytest
@@ -30,6 +22,7 @@ from hydro_assets.registry.serving import load_package, serving_version
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings
 from hydro_assets.training.train import TrainingResult
+from hydro_assets_tests.registry.mlflow_server import MlflowServer
 
 MakeSettings = Callable[..., Settings]
 
@@ -96,66 +89,17 @@ def test_experiment__made_elsewhere_in_the_meantime_is_used(
     assert experiment_id(client, settings, "gru") == made
 
 
-@pytest.fixture
-def server(tmp_path: Path, empty_store: Path) -> Iterator[str]:
-    """Address of an MLflow server on this machine, stopped at the end."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    store = tmp_path / "server.db"
-    store.write_bytes(empty_store.read_bytes())
-    command = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-        "--backend-store-uri",
-        f"sqlite:///{store}",
-        "--artifacts-destination",
-        str(tmp_path / "served"),
-    ]
-    env = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    log = (tmp_path / "server.log").open("w")
-    process = subprocess.Popen(command, env=env, stdout=log, stderr=log, cwd=tmp_path)
-    try:
-        deadline = time.monotonic() + 90
-        while not _answers(url):
-            assert process.poll() is None, (tmp_path / "server.log").read_text()
-            assert time.monotonic() < deadline, "the server did not start"
-            time.sleep(0.2)
-        yield url
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
-        log.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=2) as reply:
-            return reply.status == 200
-    except (urllib.error.URLError, TimeoutError, ConnectionError):
-        return False
-
-
 def test_server__takes_trains_registers_promotes_and_serves(
-    server: str,
+    server: MlflowServer,
     quick: MakeSettings,
     trained: Callable[[str], TrainingResult],
     provenance: Provenance,
     features: pl.DataFrame,
 ) -> None:
-    settings = quick(mlflow_tracking_uri=server)
+    settings = quick(mlflow_tracking_uri=server.url)
     made = log_and_register(trained("lightgbm"), settings, provenance, features)
     assert made.source_uri.startswith("mlflow-artifacts:")
-    assert made.run_url == f"{server}/#/experiments/{_experiment(settings)}/runs/{made.run_id}"
+    assert made.run_url == f"{server.url}/#/experiments/{_experiment(settings)}/runs/{made.run_id}"
     assert promote(settings, "lightgbm", features, provenance.trained_at).promoted
     assert serving_version(settings, "lightgbm") == made.version == "1"
     loaded = load_package(settings, "lightgbm", "1")
