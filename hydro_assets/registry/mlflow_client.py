@@ -93,9 +93,8 @@ def tracking_errors(settings: Settings, doing: str) -> Iterator[None]:
         where = "the local MLflow store" if settings.has_local_mlflow else "the MLflow server"
         raise TrackingError(
             f"{doing} failed at {where}: {one_line(exc)}",
-            "Check that MLflow answers and may be written, and that there is room on the disk "
-            "(HYDRO_MLFLOW_TRACKING_URI, HYDRO_MLFLOW_REGISTRY_URI), then run the step again; what was registered before "
-            "is untouched",
+            "Check that MLflow answers, may be written and has room on its disk (HYDRO_MLFLOW_TRACKING_URI, "
+            "HYDRO_MLFLOW_REGISTRY_URI), then run the step again; what was registered before is untouched",
         ) from exc
 
 

@@ -115,7 +115,7 @@ def test_disk_full_while_files_are_logged__leaves_a_failed_run_and_the_champion(
 
     monkeypatch.setattr(MlflowClient, "log_artifacts", on_a_full_disk)
     large = replace(trained("gru"), log=["x" * 1000] * (2 * room // 1000))
-    with pytest.raises(TrackingError, match=r"failed at the local MLflow store: .*File too large.*room on the disk"):
+    with pytest.raises(TrackingError, match=r"failed at the local MLflow store: .*File too large.*room on its disk"):
         log_and_register(large, farm, provenance, features)
 
     failed = newest_run(farm)
