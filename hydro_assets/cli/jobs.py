@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -44,7 +44,13 @@ def feature_store(parameters: Values = None, start: Day = None, end: Day = None)
 
 
 @app.command()
-def train(kind: Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument()], parameters: Values = None) -> None:
+def train(
+    kind: Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument()],
+    parameters: Values = None,
+    chosen: Annotated[
+        list[str] | None, typer.Option("--set", help="any setting, for example recurrent.epochs=20; may be repeated")
+    ] = None,
+) -> None:
     """Train a model on the feature table, register it, and let it compete with the champion.
 
     Parameters: catalog bucket feature_table experiment model sequence_length target_col forecast_horizon
@@ -52,7 +58,7 @@ def train(kind: Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument()],
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.tasks.training import train_model
 
-    settings = _settings(training_parameters(kind), parameters)
+    settings = _settings(training_parameters(kind), parameters, chosen or ())
     trained = train_model(Lakehouse(settings), kind, datetime.now(UTC), on_progress=say)
     say(f"{trained.registered.name} version {trained.registered.version}, MLflow run {trained.registered.run_id}")
 
@@ -75,8 +81,18 @@ def batch_inference_command(parameters: Values = None, start: Day = None, end: D
     say(f"{scored.uri}: {scored.rows:,} rows, models {dict(scored.versions)}")
 
 
-def _settings(known: Sequence[Parameter], values: Sequence[str] | None) -> Settings:
-    return load_settings(**settings_from(known, values)) if values else load_settings()
+def _settings(known: Sequence[Parameter], values: Sequence[str] | None, chosen: Sequence[str] = ()) -> Settings:
+    given = settings_from(known, values) if values else {}
+    for text in chosen:
+        name, equals, value = text.partition("=")
+        *groups, last = name.strip().split(".")
+        place: Any = given
+        for group in groups:
+            place = place.setdefault(group, {}) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict):
+            raise typer.BadParameter(f"--set {text} sets nothing; write for example recurrent.epochs=20")
+        place[last] = value.strip()
+    return load_settings(**given)
 
 
 def _days(start: datetime | None, end: datetime | None) -> tuple[date, date] | None:

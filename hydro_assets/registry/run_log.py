@@ -75,7 +75,8 @@ def parameters_of(settings: Settings, result: TrainingResult) -> dict[str, Any]:
 
 
 def metrics_of(result: TrainingResult, kind: str, at_ms: int) -> list[Metric]:
-    """Metrics of all systems together, per horizon and in the mean over horizons, and the history of every epoch.
+    """Metrics of all systems together, per horizon and in the mean over horizons, and the history of every epoch or,
+    `validation_loss_h1`, boosting round.
 
     `holdout_mae_h1` is the model's own, `holdout_mae_low_h1` and `holdout_mae_high_h1` bound it,
     `holdout_mae_h1_persistence` is that of a baseline, `holdout_mae` the mean over horizons. Single systems, and the
@@ -100,9 +101,11 @@ def metrics_of(result: TrainingResult, kind: str, at_ms: int) -> list[Metric]:
             for stat, value in _numbers(row, "horizon", "n"):
                 values[f"{row['split']}_{stat}_h{row['horizon']}"] = value
     metrics = [Metric(legal_name(key), value, at_ms, 0) for key, value in values.items()]
-    for position, epoch in enumerate(result.history, start=1):
-        step = int(epoch.get("epoch", position))
-        metrics += [Metric(legal_name(key), value, at_ms, step) for key, value in _numbers(epoch, "epoch")]
+    for entry in result.history:
+        suffix = f"_h{entry['horizon']:.0f}" if "horizon" in entry else ""
+        step = int(entry["epoch"] if "epoch" in entry else entry["round"])
+        losses = _numbers(entry, "epoch", "round", "horizon")
+        metrics += [Metric(legal_name(f"{key}{suffix}"), value, at_ms, step) for key, value in losses]
     return metrics
 
 

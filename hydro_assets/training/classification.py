@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
@@ -40,6 +42,16 @@ def classification_metrics(split: str, outcomes: Outcomes, horizons: tuple[int, 
             row = {**key, **with_bounds(_scores(label, probability, blocks))}
             rows += [{**row, "system_id": system} for system in systems]
     return pl.DataFrame(rows, schema=CLASSIFICATION_SCHEMA)
+
+
+def class_notes(label: np.ndarray, parts: Mapping[str, np.ndarray]) -> list[str]:
+    """How unequal the classes are; label: [R, H], parts: row numbers. They are learned from as they are."""
+    shares = {part: np.nanmean(label[rows]) for part, rows in parts.items() if not np.isnan(label[rows]).all()}
+    stated = ", ".join(f"{100 * share:.3g} % of {part}" for part, share in shares.items())
+    notes = [f"the environment is optimal in {stated}; no class weighs more, so that probabilities stay probabilities"]
+    if shares.get("validation") in (None, 0.0, 1.0):
+        notes.append("validation holds one class of environment: the probability could not be calibrated")
+    return notes
 
 
 def _scores(label: np.ndarray, probability: np.ndarray, blocks: BlockBootstrap) -> dict[str, np.ndarray]:

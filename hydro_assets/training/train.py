@@ -16,7 +16,7 @@ from hydro_assets.models.package import DataFacts, ForecastPackage
 from hydro_assets.models.simple import SimpleForecasts
 from hydro_assets.settings import Settings
 from hydro_assets.training import conformal
-from hydro_assets.training.classification import classification_metrics
+from hydro_assets.training.classification import class_notes, classification_metrics
 from hydro_assets.training.describe import describe
 from hydro_assets.training.importance import permutation_importance
 from hydro_assets.training.metrics import BASELINES, forecast_metrics
@@ -122,6 +122,10 @@ def fit(forecaster: Forecaster, data: TrainingData, report: Report) -> Fitted:
         f"{h} steps ahead: better baseline {name}, trusted share of the learned change {share:.2f}"
         for h, name, share in zip(task.horizons, simple.baseline, blend.share, strict=True)
     ]
+    label = grid.ahead("is_env_optimal", task.horizons)
+    probability = forecaster.optimal_probability(grid, every, anchor)
+    if not np.isnan(probability).all():
+        notes += class_notes(label, data.parts)
     measured = {name: simple_forecasts[name] for name in BASELINES}
     if np.isnan(learned).all():
         notes.append(f"{forecaster.kind} was trained for classification only: it forecasts no {task.target}")
@@ -133,8 +137,8 @@ def fit(forecaster: Forecaster, data: TrainingData, report: Report) -> Fitted:
         truth,
         measured,
         half_width=quantiles[:, None, :] * expected,  # [L, H], [R, H] -> [L, R, H]
-        optimal=grid.ahead("is_env_optimal", task.horizons),
-        probability=forecaster.optimal_probability(grid, every, anchor),
+        optimal=label,
+        probability=probability,
     )
     return Fitted(simple, blend, quantiles, told, notes, anchor, outcomes)
 

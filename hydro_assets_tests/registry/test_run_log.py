@@ -80,6 +80,13 @@ def test_classifier_scores__are_logged(trained: Trained) -> None:
     assert logged["holdout_accuracy_h1"] > 0.5
 
 
+def test_boosting_rounds__are_a_curve_per_horizon(trained: Trained) -> None:
+    curve = [m for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1) if m.key == "validation_loss_h2"]
+    assert [m.step for m in curve] == list(range(1, len(curve) + 1))
+    assert len(curve) > 1
+    assert not {"round", "horizon"} & {m.key for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1)}
+
+
 def test_bounds__are_logged_of_the_models_own_scores_and_never_averaged(trained: Trained) -> None:
     logged = {m.key for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1)}
     assert {"holdout_mae_low_h2", "holdout_roc_auc_high_h1"} <= logged

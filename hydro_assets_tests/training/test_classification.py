@@ -4,7 +4,13 @@ import pytest
 from sklearn import metrics as reference
 
 from hydro_assets.training.bootstrap import BlockBootstrap
-from hydro_assets.training.classification import CLASSIFICATION_SCHEMA, SCORES, _ranking, classification_metrics
+from hydro_assets.training.classification import (
+    CLASSIFICATION_SCHEMA,
+    SCORES,
+    _ranking,
+    class_notes,
+    classification_metrics,
+)
 from hydro_assets.training.outcomes import Outcomes
 
 
@@ -74,3 +80,11 @@ def test_interval__of_scores_that_few_resamples_have_is_null() -> None:
     assert row["roc_auc"] == 1
     assert row["roc_auc_low"] is None
     assert row["accuracy_low"] == 1
+
+
+def test_class_notes__state_the_shares_and_what_could_not_be_calibrated() -> None:
+    label = np.array([[1.0], [0], [0], [0], [np.nan], [0]])
+    parts = {"train": np.array([0, 1, 2, 3]), "validation": np.array([4, 5]), "holdout": np.array([4])}
+    shares, calibration = class_notes(label, parts)
+    assert shares.startswith("the environment is optimal in 25 % of train, 0 % of validation;")
+    assert "could not be calibrated" in calibration
