@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -13,14 +14,16 @@ from matplotlib.figure import Figure  # pyplot keeps global state, which trainin
 
 _ROWS_SHOWN = 1500
 _FEATURES_SHOWN = 20
+_HORIZONS_SHOWN = 6
 
 
 def learning_curve(history: Sequence[Mapping[str, float]]) -> bytes:
-    """Loss per epoch (recurrent) or per round and horizon (LightGBM)."""
+    """Loss per epoch (recurrent), or per round for some of the horizons (LightGBM)."""
     figure, axes = _figure("learning curve", "epoch or round", "loss")
     frame = pl.DataFrame(history)
     x = "epoch" if "epoch" in frame.columns else "round"
-    for horizon in frame["horizon"].unique().sort() if "horizon" in frame.columns else [None]:
+    horizons = np.unique(frame["horizon"].to_numpy()) if "horizon" in frame.columns else [None]
+    for horizon in horizons[:: math.ceil(len(horizons) / _HORIZONS_SHOWN)]:
         part = frame if horizon is None else frame.filter(pl.col("horizon") == horizon)
         for name in (c for c in ("train_loss", "validation_loss") if c in part.columns):
             label = name.replace("_", " ") + ("" if horizon is None else f", {horizon} steps ahead")
