@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,7 +62,8 @@ def fit(
     Returns one entry per epoch: epoch, train_loss, validation_loss, seconds. Equal seeds give equal results on one
     machine with one thread setting.
     """
-    with Threads.sharing(config.batch_size, batches) as threads:
+    count = 1 if batches.goal.is_cuda else min(torch.get_num_threads(), config.batch_size // batches.windows_per_thread)
+    with Threads.of(count) as threads:
         return _fit(model, batches, config, seed, report, threads)
 
 
@@ -109,26 +110,26 @@ class Threads:
     a turn on a core (measured: 200 times slower). Two halves of a batch meet once.
     """
 
+    pool: ThreadPoolExecutor | None
     count: int
-    others: ThreadPoolExecutor
 
     @classmethod
     @contextmanager
-    def sharing(cls, batch_size: int, batches: Batches) -> Iterator[Self]:
+    def of(cls, count: int) -> Iterator[Self]:
         allowed = torch.get_num_threads()
-        count = max(1, min(allowed, batch_size // batches.windows_per_thread))
         torch.set_num_threads(1)
         try:
-            with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as others:
-                yield cls(1 if batches.goal.is_cuda else count, others)
+            if count <= 1:
+                yield cls(None, 1)
+            else:
+                with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                    yield cls(pool, count)
         finally:
             torch.set_num_threads(allowed)
 
     def map(self, function: Callable[..., T], *parts: Sequence[Tensor | None]) -> list[T]:
-        """`function` of each part, in the order of the parts; this thread does the first one."""
-        first, *others = zip(*parts, strict=True)
-        running = [self.others.submit(function, *part) for part in others]
-        return [function(*first), *(r.result() for r in running)]
+        """`function` of each part, in the order of the parts."""
+        return list((map if self.pool is None else self.pool.map)(function, *parts))
 
 
 def _train_epoch(
@@ -164,15 +165,17 @@ def _train_epoch(
 
 def _loss_of(model: nn.Module, batches: Batches, threads: Threads) -> float:
     rows = batches.validation.to(batches.goal.device)
-    return float(masked_smooth_l1(predict(model, batches.inputs, rows, threads.map), batches.goal[rows]))
+    return float(masked_smooth_l1(_predict(model, batches.inputs, rows, threads), batches.goal[rows]))
 
 
-def predict(model: nn.Module, inputs: Inputs, rows: Tensor, each: Callable[..., Iterable[Tensor]] = map) -> Tensor:
-    """[N, H] float32 output of `model` for `rows`, in evaluation mode.
+def predict(model: nn.Module, inputs: Inputs, rows: Tensor) -> Tensor:
+    """[N, H] float32 output of `model` for `rows`, in evaluation mode, on as many cores as torch may use."""
+    parts = -(-rows.numel() // PREDICTION_BATCH)
+    with Threads.of(1 if rows.is_cuda else min(torch.get_num_threads(), parts)) as threads:
+        return _predict(model, inputs, rows, threads)
 
-    Args:
-        each: `map`, or a function like it that works on several parts at once.
-    """
+
+def _predict(model: nn.Module, inputs: Inputs, rows: Tensor, threads: Threads) -> Tensor:
     model.eval()
 
     @torch.inference_mode()  # each thread has a mode of its own
@@ -180,9 +183,8 @@ def predict(model: nn.Module, inputs: Inputs, rows: Tensor, each: Callable[..., 
         with mixed_precision(rows.device):
             return model(*inputs(index)).float()
 
-    parts = each(part, rows.split(PREDICTION_BATCH))
     with torch.inference_mode():
-        return torch.cat(list(parts))
+        return torch.cat(threads.map(part, rows.split(PREDICTION_BATCH)))
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
