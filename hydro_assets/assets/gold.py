@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from hydro_assets.assets.facts import definition_facts
 from hydro_assets.assets.partitions import feature_days
 from hydro_assets.columns import GOLD_DIM_EQUIPMENT, GOLD_DIM_TIME, GOLD_IOT_DATA
+from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
 
 IOT_DATA = dg.AssetKey(["gold", "iot_data"])
 DIM_TIME = dg.AssetKey(["gold", "dim_time"])
 DIM_EQUIPMENT = dg.AssetKey(["gold", "dim_equipment"])
 GOLD_TABLES = {"gold.iot_data": IOT_DATA, "gold.dim_time": DIM_TIME, "gold.dim_equipment": DIM_EQUIPMENT}
+DATA_VERSION = "dagster/data_version"
 
 
 def gold_assets(settings: Settings) -> list[dg.AssetSpec]:
@@ -22,7 +26,8 @@ def gold_assets(settings: Settings) -> list[dg.AssetSpec]:
         made.append(
             dg.AssetSpec(
                 key,
-                description=table.comment + "\n\nBuilt outside Dagster by the farm's lakehouse, or by `hydro import`.",
+                description=table.comment
+                + "\n\nBuilt by the farm's lakehouse, by the job `import_gold` or by `hydro import`.",
                 group_name="gold",
                 kinds={"deltalake"},
                 metadata=definition_facts(table, settings.table(table.name)),
@@ -30,3 +35,22 @@ def gold_assets(settings: Settings) -> list[dg.AssetSpec]:
             )
         )
     return made
+
+
+def data_version(lakehouse: Lakehouse) -> str:
+    """What Dagster takes for the version of `gold.iot_data`: table and Delta version."""
+    version = lakehouse.version(GOLD_IOT_DATA.name)
+    assert version is not None  # the caller has read or written it
+    return f"{version.table_id}-{version.version}"
+
+
+def day_materializations(lakehouse: Lakehouse) -> Iterator[dg.AssetMaterialization]:
+    """`gold/iot_data` as it stands, one event a day: how Dagster hears of a table that it does not make."""
+    tag = data_version(lakehouse)
+    for day, rows in lakehouse.rows_by_day(GOLD_IOT_DATA.name).items():
+        yield dg.AssetMaterialization(
+            IOT_DATA,
+            partition=day.isoformat(),
+            metadata={"dagster/partition_row_count": rows, "delta_version": int(tag.rpartition("-")[2])},
+            tags={DATA_VERSION: tag, "dagster/data_version_is_user_provided": "true"},
+        )

@@ -12,6 +12,7 @@ def all_automation(
 ) -> tuple[Sequence, Sequence[dg.ScheduleDefinition], Sequence[dg.SensorDefinition]]:
     """Jobs, schedules and sensors of a farm with these settings."""
     from hydro_assets.automation.alerts import check_failure_alert, run_failure_alert
+    from hydro_assets.automation.gold_import import gold_import_job
     from hydro_assets.automation.gold_sensor import gold_watcher, reported_gold_sensor
     from hydro_assets.automation.jobs import jobs, schedules
     from hydro_assets.automation.retrain import retrain_sensor
@@ -34,4 +35,4 @@ def all_automation(
         run_failure_alert(settings),
         check_failure_alert(settings, every_check),
     ]
-    return jobs(settings, health_checks(settings)), schedules(), sensors
+    return [*jobs(settings, health_checks(settings)), gold_import_job], schedules(), sensors

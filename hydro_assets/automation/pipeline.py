@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from hydro_assets.assets.gold import IOT_DATA
+from hydro_assets.assets.gold import DATA_VERSION, IOT_DATA, data_version, day_materializations
 from hydro_assets.assets.partitions import first_day
 from hydro_assets.automation.attempts import REFRESH_JOB
 from hydro_assets.automation.jobs import SCORE_JOB, TRAIN_JOB
@@ -18,8 +18,6 @@ from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
 from hydro_assets.tasks.currency import outdated
 from hydro_assets.tasks.gold import require_fitting_grid
-
-DATA_VERSION = "dagster/data_version"
 
 
 def run_pipeline(settings: Settings, report: Callable[[str], None], everything: bool = False) -> None:
@@ -90,19 +88,8 @@ def _refresh(
 
 def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
     """Tell Dagster which Gold days are there, in which version: Gold is filled outside of it. Told once per version."""
-    version = lakehouse.version("gold.iot_data")
-    assert version is not None  # the caller has read it
-    tag = f"{version.table_id}-{version.version}"
     event = instance.get_latest_materialization_event(IOT_DATA)
     known = event.asset_materialization if event is not None else None
-    if known is not None and (known.tags or {}).get(DATA_VERSION) == tag:
-        return
-    for day, rows in lakehouse.rows_by_day("gold.iot_data").items():
-        instance.report_runless_asset_event(
-            dg.AssetMaterialization(
-                IOT_DATA,
-                partition=day.isoformat(),
-                metadata={"dagster/partition_row_count": rows, "delta_version": version.version},
-                tags={DATA_VERSION: tag, "dagster/data_version_is_user_provided": "true"},
-            )
-        )
+    if known is None or (known.tags or {}).get(DATA_VERSION) != data_version(lakehouse):
+        for materialization in day_materializations(lakehouse):
+            instance.report_runless_asset_event(materialization)

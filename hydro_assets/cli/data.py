@@ -27,20 +27,10 @@ def import_command(
         done = import_export(lakehouse, path, system, datetime.now(UTC))
         for note in done.notes:
             say(f"note: {note}")
-        say(f"{path.name}: {summary_of(done)}")
+        say(f"{path.name}: {done}")
         if advice := step_advice(done, settings):
             say(f"note: {advice}")
     say("Next: hydro run")
-
-
-def summary_of(done: GoldImport) -> str:
-    if not done.added:
-        return f"all {done.read:,} readings are in Gold already, nothing changed"
-    known = f", {done.read - done.added:,} were there already" if done.read > done.added else ""
-    return (
-        f"{done.added:,} readings of {', '.join(done.systems)} added to Gold{known}; "
-        f"{len(done.days)} days, {done.days[0]} to {done.days[-1]}"
-    )
 
 
 def step_advice(done: GoldImport, settings: Settings) -> str | None:
@@ -75,4 +65,4 @@ def fill_demo_farm(settings: Settings, systems: int, days: int, today: date) -> 
         timezone=settings.timezone,
         crop=settings.crop,
     )
-    return summary_of(add_readings(lakehouse, readings))
+    return str(add_readings(lakehouse, readings))

@@ -26,5 +26,10 @@ def settings_environment(settings: Settings) -> dict[str, str]:
     }
 
 
+def steps_volume(settings: Settings) -> str:
+    """Unity Catalog volume through which launched steps are staged."""
+    return settings.step_launcher.get("volume", f"/Volumes/{settings.catalog}/dagster/steps")
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)

@@ -21,6 +21,8 @@ _PYTHON = (3, 11)  # of the jobs; unlike launched steps they need not match the 
 CODE_ROOT = "/Workspace/Shared/hydro_assets/code"
 """Where the plain jobs look for the package; `databricks workspace import-dir` puts it there."""
 
+TRAINING_JOB, INFERENCE_JOB = "hydroponics_ml_training", "hydroponics_ml_inference"
+
 
 def training_job(settings: Settings, code_root: str = CODE_ROOT) -> dict[str, Any]:
     """Features first, then the three trainings side by side."""
@@ -31,13 +33,13 @@ def training_job(settings: Settings, code_root: str = CODE_ROOT) -> dict[str, An
         )
         for kind in MODELS
     ]
-    return _job("hydroponics_ml_training", [first, *trainings])
+    return _job(TRAINING_JOB, [first, *trainings])
 
 
 def inference_job(settings: Settings, code_root: str = CODE_ROOT) -> dict[str, Any]:
     """One task that scores the feature table with the nine parameters."""
     arguments = ["batch-inference", *values_of(BATCH_INFERENCE, settings)]
-    return _job("hydroponics_ml_inference", [_task("batch_inference", code_root, arguments)])
+    return _job(INFERENCE_JOB, [_task("batch_inference", code_root, arguments)])
 
 
 def requirements_text() -> str:

@@ -129,9 +129,9 @@ class StepLauncherResource(dg.ConfigurableResource):
         """
         if not launched:
             return cls()  # type: ignore[call-arg]
-        from hydro_assets.databricks.environment import settings_environment
+        from hydro_assets.databricks.environment import settings_environment, steps_volume
 
-        fields = {"volume": f"/Volumes/{settings.catalog}/dagster/steps", **settings.step_launcher}
+        fields = {**settings.step_launcher, "volume": steps_volume(settings)}
         environment = {**settings_environment(settings), **fields.pop("env", {})}
         try:
             return cls(target="databricks", env=environment, **fields)

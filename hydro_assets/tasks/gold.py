@@ -40,6 +40,15 @@ class GoldImport:
     cadence: timedelta | None
     notes: tuple[str, ...]
 
+    def __str__(self) -> str:
+        if not self.added:
+            return f"all {self.read:,} readings are in Gold already, nothing changed"
+        known = f", {self.read - self.added:,} were there already" if self.read > self.added else ""
+        return (
+            f"{self.added:,} readings of {', '.join(self.systems)} added to Gold{known}; "
+            f"{len(self.days)} days, {self.days[0]} to {self.days[-1]}"
+        )
+
 
 def import_export(lakehouse: Lakehouse, path: Path, system_id: str | None, ingested_at: datetime) -> GoldImport:
     """Add the readings of a raw export to Gold.

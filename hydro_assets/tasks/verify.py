@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hydro_assets.columns import MODELS, Table
 from hydro_assets.errors import HydroError
@@ -23,16 +24,25 @@ class Item:
 
 @dataclass(frozen=True)
 class LastRun:
-    """The newest run of a job, wherever it ran."""
+    """The newest run of a job, wherever it ran. `started` is aware."""
 
     run_id: str
     job: str
     state: str
     is_success: bool
+    started: datetime | None = None
+    url: str | None = None
+
+    def __str__(self) -> str:
+        start = f", started {self.started:%Y-%m-%d %H:%M} UTC" if self.started else ""
+        return f"{self.job} {self.run_id}: {self.state}{start}{', ' + self.url if self.url else ''}"
 
 
-def verify(lakehouse: Lakehouse, last_run: Callable[[], LastRun | None]) -> list[Item]:
-    """Every item of the report; an item that cannot be read is not ok and says why."""
+def verify(lakehouse: Lakehouse, last_runs: Callable[[], Sequence[LastRun]]) -> list[Item]:
+    """Every item of the report; an item that cannot be read is not ok and says why.
+
+    `last_runs` gives the newest run of each job of this environment, or raises HydroError.
+    """
     settings = lakehouse.settings
     items = [
         _item(settings.table("gold.iot_data"), lambda: _gold(lakehouse)),
@@ -44,8 +54,7 @@ def verify(lakehouse: Lakehouse, last_run: Callable[[], LastRun | None]) -> list
     ]
     items += [_item(f"model {getattr(settings.models, k)}", lambda k=k: _model(settings, k)) for k in MODELS]
     items.append(_item(settings.table("predictions.batch_predictions"), lambda: _predictions(lakehouse)))
-    items.append(_item("last job run", lambda: _last_run(last_run())))
-    return items
+    return items + _last_runs(last_runs)
 
 
 def _item(name: str, look: Callable[[], tuple[bool, str]]) -> Item:
@@ -118,7 +127,10 @@ def _predictions(lakehouse: Lakehouse) -> tuple[bool, str]:
     return n > 0, text
 
 
-def _last_run(run: LastRun | None) -> tuple[bool, str]:
-    if run is None:
-        return False, "no run yet: hydro run"
-    return run.is_success, f"{run.job} {run.run_id}: {run.state}"
+def _last_runs(look: Callable[[], Sequence[LastRun]]) -> list[Item]:
+    name = "last job run"
+    try:
+        runs = look()
+    except HydroError as error:
+        return [Item(name, False, str(error))]
+    return [Item(name, run.is_success, str(run)) for run in runs] or [Item(name, False, "no run yet: hydro run")]

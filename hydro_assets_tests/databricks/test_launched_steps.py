@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,15 +12,13 @@ import pytest
 
 from hydro_assets.resources.databricks_step.staging import Stage
 from hydro_assets.resources.step_launchers import StepLauncherResource
-from hydro_assets_tests.databricks.conftest import REPOSITORY, TOYS, Finished, Workspace
+from hydro_assets_tests.databricks.conftest import Finished, Workspace
 
 pytestmark = pytest.mark.databricks
 Run = Callable[..., Finished]
 
 
-def test_launched_assets__equal_those_run_here_and_leave_nothing_staged(
-    run: Run, workspace: Workspace, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_launched_assets__equal_those_run_here_and_leave_nothing_staged(run: Run, workspace: Workspace) -> None:
     before = workspace.staged()
     here, there = (run("readings", "features", partition="2026-01-03", launch=launch) for launch in (False, True))
     assert here.result.success
@@ -38,7 +32,17 @@ def test_launched_assets__equal_those_run_here_and_leave_nothing_staged(
     assert tags[0]["dagster/data_version"] == tags[1]["dagster/data_version"]
     assert workspace.result_of("features") == "SUCCESS"
     assert workspace.staged() == before
-    assert "reading 2026-01-03 on emulated" in capfd.readouterr().out  # what compute logs are made of
+
+
+def test_output_of_a_step__is_in_dagsters_compute_logs_and_on_the_page_of_the_run(
+    run: Run, workspace: Workspace
+) -> None:
+    finished = run("readings", partition="2026-01-04")
+    (captured,) = [e.logs_captured_data for e in finished.result.all_events if e.event_type_value == "LOGS_CAPTURED"]
+    key = finished.instance.compute_log_manager.build_log_key_for_run(finished.result.run_id, captured.file_key)
+    compute_logs = finished.instance.compute_log_manager.get_log_data(key).stdout or b""
+    assert b"reading 2026-01-04 on emulated" in compute_logs
+    assert "reading 2026-01-04 on emulated" in workspace_run_output(workspace, "readings")
 
 
 def test_user_error__is_red_on_both_sides_with_its_traceback(run: Run, workspace: Workspace) -> None:
@@ -94,33 +98,6 @@ def test_timeout__stops_the_run_and_is_not_retried(run: Run, monkeypatch: pytest
     assert finished.outcomes("never_ends")[-1] == "STEP_FAILURE"
     assert "STEP_UP_FOR_RETRY" not in finished.log()
     assert "timed out" in finished.error("never_ends")
-
-
-def test_cancelled_dagster_run__cancels_the_databricks_run(workspace: Workspace, tmp_path: Path) -> None:
-    release = tmp_path / "release"
-    environment = {
-        **os.environ,
-        "DATABRICKS_HOST": workspace.host,
-        "DATABRICKS_TOKEN": "pat",
-        "TOY_LAUNCH": "1",
-        "TOY_RELEASE": str(release),
-        "DAGSTER_HOME": str(tmp_path),
-    }
-    command = [sys.executable, "-m", "dagster", "asset", "materialize", "-m", TOYS, "--select", "never_ends"]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, env=environment, cwd=REPOSITORY, stdout=log, stderr=log)
-    try:
-        deadline = time.monotonic() + 60
-        while b"started to wait" not in (tmp_path / "log").read_bytes():
-            assert time.monotonic() < deadline, (tmp_path / "log").read_text()
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            time.sleep(0.2)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(30) != 0
-    finally:
-        process.kill()
-        release.touch()  # the emulation notes a cancellation and lets the process end
-    assert workspace.result_of("never_ends") == "CANCELED"
 
 
 def test_two_steps_at_once__run_side_by_side(run: Run) -> None:

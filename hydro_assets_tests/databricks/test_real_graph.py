@@ -1,12 +1,16 @@
 """The farm's own flow three ways, run here, launched, and as plain jobs: equal tables, equal provenance.
 
-The emulated cluster is an environment with what `cluster_requirements()` names, and Sail for the runtime's Spark.
+The emulated cluster is an environment with what `cluster_requirements()` names, and Sail for the runtime's Spark. The
+launched farm keeps its runs and models on an MLflow server, the others in SQLite files.
 """
 
 from __future__ import annotations
 
+import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,21 +20,26 @@ from typing import Any
 
 import dagster as dg
 import polars as pl
+import polars.selectors as cs
 import pytest
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import JobSettings, RunResultState
 from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.models import Model
 from polars.testing import assert_frame_equal
 
+from hydro_assets.automation.gold_import import IMPORT_JOB
 from hydro_assets.databricks.jobs import CODE_ROOT
 from hydro_assets.databricks.requirements import cluster_requirements
+from hydro_assets.greenhouse.csv_import import EXPORT_HEADERS
 from hydro_assets.greenhouse.faults import Faults
 from hydro_assets.greenhouse.simulator import simulate
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.settings import load_settings, remember
-from hydro_assets.tasks.gold import add_readings
+from hydro_assets.settings import Settings, load_settings, remember
+from hydro_assets.tasks.gold import import_export
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Workspace
 
 pytestmark = [pytest.mark.databricks, pytest.mark.smoke]
@@ -40,6 +49,9 @@ FIRST, LAST = "2026-03-02", "2026-03-04"
 FEATURES = "feature_store/sensor_features"
 MODELS = [f"models/hydroponics_{name}" for name in ("lstm_forecast", "gru_forecast", "lightgbm_classifier")]
 PREDICTIONS = "predictions/batch_predictions"
+ACCURACY = "predictions/prediction_accuracy"
+KEYS = ("date", "system_id", "timestamp", "horizon", "model", "timestamp_key", "reading_id", "equipment_id")
+CLOCKS = ("ingestion_timestamp", "known_at", "inference_timestamp")  # when each farm was made
 SMALL: dict[str, Any] = {
     "feature_step": "5min",
     "minimum_records": 500,
@@ -58,18 +70,20 @@ class Farm:
 
     def table(self, name: str) -> pl.DataFrame:
         frame = pl.read_delta(str(self.root / "tables" / "hydroponics" / name))
-        keys = [key for key in ("system_id", "timestamp", "horizon") if key in frame.columns]
-        return frame.drop("inference_timestamp", strict=False).sort(keys)
+        keys = [key for key in KEYS if key in frame.columns]
+        return frame.drop(CLOCKS, strict=False).sort(keys)
 
 
 @pytest.fixture(scope="module")
-def gold(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Tables of a small farm that has Gold and nothing else."""
-    root = tmp_path_factory.mktemp("gold")
-    settings = load_settings(home=root, lakehouse_uri=str(root / "tables"), feature_step="5min")
+def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A raw export of a small farm."""
     start, end = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
-    add_readings(Lakehouse(settings), simulate(1, start, end, seed=7, faults=Faults()))
-    return root / "tables"
+    readings = simulate(1, start, end, seed=7, faults=Faults())
+    raw = readings.select(pl.col(name).alias(header) for name, header in EXPORT_HEADERS.items() if name in readings)
+    switches = pl.when(cs.boolean()).then(pl.lit("ON")).otherwise(pl.lit("OFF")).name.keep()
+    path = tmp_path_factory.mktemp("export") / "farm.csv"
+    raw.with_columns(switches).write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S")
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -91,18 +105,25 @@ def host_spark() -> Iterator[str]:
     server.stop()
 
 
-def materialize_all(root: Path, instance: dg.DagsterInstance) -> Farm:
-    """Features of all days, three trainings, predictions: three runs of the farm's definitions."""
+def materialize_all(root: Path, instance: dg.DagsterInstance, csv: str) -> Farm:
+    """Gold from a raw export, features, three trainings, predictions and their errors: four runs of the definitions."""
     sys.modules.pop(DEFINITIONS, None)  # it reads the environment when it is imported
     repository = ReconstructableRepository(ModuleCodePointer(DEFINITIONS, "defs", working_directory=str(REPOSITORY)))
     days = {"dagster/asset_partition_range_start": FIRST, "dagster/asset_partition_range_end": LAST}
+    steps: list[dict[str, Any]] = [
+        {"job": IMPORT_JOB, "run_config": {"ops": {"add_export": {"config": {"csv": csv}}}}},
+        {"assets": [FEATURES], "tags": days},
+        {"assets": MODELS},
+        {"assets": [PREDICTIONS, ACCURACY], "tags": days},
+    ]
     provenance: dict[str, dict[str, str]] = {}
-    for assets, tags in (([FEATURES], days), (MODELS, {}), ([PREDICTIONS], days)):
+    for step in steps:
         with dg.execute_job(
-            ReconstructableJob(repository, "__ASSET_JOB"),
+            ReconstructableJob(repository, step.get("job", "__ASSET_JOB")),
             instance,
-            tags=tags,
-            asset_selection=[dg.AssetKey(name.split("/")) for name in assets],
+            run_config=step.get("run_config"),
+            tags=step.get("tags"),
+            asset_selection=[dg.AssetKey(name.split("/")) for name in step.get("assets", [])] or None,
             raise_on_error=False,
         ) as result:
             failures = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
@@ -114,43 +135,61 @@ def materialize_all(root: Path, instance: dg.DagsterInstance) -> Farm:
     return Farm(root, provenance)
 
 
-def found_farm(root: Path, gold: Path, home: Path) -> None:
-    """A farm with Gold, an MLflow store, and settings in `home` that name both."""
-    shutil.copytree(gold, root / "tables")
-    tracking = f"sqlite:///{root / 'mlflow.db'}"
+def found_farm(root: Path, home: Path, tracking: str) -> Settings:
+    """Settings of a farm without tables, kept in `home`."""
     MlflowClient(tracking).search_experiments()  # three trainings at once must find the store made
     remember(home, **SMALL, lakehouse_uri=str(root / "tables"), mlflow_tracking_uri=tracking)
+    return load_settings(home=home)
 
 
 @pytest.fixture(scope="module")
-def farms(gold: Path, cluster: Workspace, host_spark: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Farm]:
-    made: dict[str, Farm] = {}
+def variables(
+    export: Path,
+    cluster: Workspace,
+    host_spark: str,
+    mlflow_server: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> dict[str, dict[str, str]]:
+    """Environment of the host for a farm whose steps run here, and for one whose steps are launched."""
+    made = {}
     for name in ("here", "launched"):
         root = tmp_path_factory.mktemp(name)
-        found_farm(root, gold, root / "home")
-        (root / "dagster").mkdir()
-        variables: dict[str, Any] = {
-            "HYDRO_HOME": root / "home",
+        found_farm(root, root / "home", mlflow_server if name == "launched" else f"sqlite:///{root / 'mlflow.db'}")
+        made[name] = {
+            "HYDRO_HOME": str(root / "home"),
             "HYDRO_ENVIRONMENT": "local" if name == "here" else "databricks",
             "HYDRO_STEP_LAUNCHER": '{"poll_seconds": 0.5}',
             "DATABRICKS_HOST": cluster.host,
             "DATABRICKS_TOKEN": "pat",
             "SPARK_REMOTE": host_spark,
         }
+    return made
+
+
+@pytest.fixture(scope="module")
+def farms(variables: dict[str, dict[str, str]], export: Path, cluster: Workspace) -> dict[str, Farm]:
+    landing = "/Volumes/hydroponics/landing"
+    client = WorkspaceClient(host=cluster.host, token="pat")
+    client.files.create_directory(landing)
+    client.files.upload(f"{landing}/{export.name}", io.BytesIO(export.read_bytes()))
+    made: dict[str, Farm] = {}
+    for name, csv in (("here", str(export)), ("launched", f"{landing}/{export.name}")):
+        root = Path(variables[name]["HYDRO_HOME"]).parent
+        (root / "dagster").mkdir()
         with pytest.MonkeyPatch.context() as patch:
-            for key, value in variables.items():
-                patch.setenv(key, str(value))
+            for key, value in variables[name].items():
+                patch.setenv(key, value)
             instance = dg.DagsterInstance.local_temp(str(root / "dagster"), {"telemetry": {"enabled": False}})
-            made[name] = materialize_all(root, instance)
+            made[name] = materialize_all(root, instance, csv)
     sys.modules.pop(DEFINITIONS, None)
     return made
 
 
 @pytest.fixture(scope="module")
-def farm_of_jobs(gold: Path, cluster: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Farm:
+def farm_of_jobs(export: Path, cluster: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Farm:
     """The farm as the two job files make it, created and run through the SDK; Dagster has no part in it."""
     root = tmp_path_factory.mktemp("jobs")
-    found_farm(root, gold, root)
+    import_export(Lakehouse(found_farm(root, root, f"sqlite:///{root / 'mlflow.db'}")), export, None, datetime.now(UTC))
     files = {path.relative_to(REPOSITORY).as_posix(): path for path in (REPOSITORY / "hydro_assets").rglob("*.py")}
     for name, path in {**files, "hydro.toml": root / "hydro.toml"}.items():
         target = cluster.data / "workspace" / CODE_ROOT.lstrip("/") / name
@@ -169,14 +208,21 @@ def farm_of_jobs(gold: Path, cluster: Workspace, tmp_path_factory: pytest.TempPa
     return Farm(root, {})
 
 
-@pytest.mark.parametrize("name", ["feature_store/sensor_features", "predictions/batch_predictions"])
-def test_launched_table__equals_the_one_made_here(farms: dict[str, Farm], name: str) -> None:
+@pytest.mark.parametrize(("name", "rows"), [("iot_data", 4000), ("dim_time", 72), ("dim_equipment", 5)])
+def test_launched_import__fills_gold_as_the_one_made_here(farms: dict[str, Farm], name: str, rows: int) -> None:
+    here, launched = farms["here"].table(f"gold/{name}"), farms["launched"].table(f"gold/{name}")
+    assert here.height >= rows
+    assert_frame_equal(here, launched)
+
+
+@pytest.mark.parametrize(("name", "rows"), [(FEATURES, 500), (PREDICTIONS, 500), (ACCURACY, 10)])
+def test_launched_table__equals_the_one_made_here(farms: dict[str, Farm], name: str, rows: int) -> None:
     here, launched = farms["here"].table(name), farms["launched"].table(name)
-    assert here.height > 500
+    assert here.height > rows
     assert_frame_equal(here, launched, abs_tol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["feature_store/sensor_features", "predictions/batch_predictions"])
+@pytest.mark.parametrize("name", [FEATURES, PREDICTIONS])
 def test_table_of_the_plain_jobs__equals_the_one_of_the_assets(
     farms: dict[str, Farm], farm_of_jobs: Farm, name: str
 ) -> None:
@@ -184,8 +230,8 @@ def test_table_of_the_plain_jobs__equals_the_one_of_the_assets(
 
 
 def test_every_step__ran_as_a_databricks_run(farms: dict[str, Farm], cluster: Workspace) -> None:
-    assert len(farms["launched"].provenance) == 5
-    steps = {name.replace("/", "__") for name in (FEATURES, *MODELS, PREDICTIONS)}
+    assert set(farms["launched"].provenance) == {"gold/iot_data", FEATURES, *MODELS, PREDICTIONS, ACCURACY}
+    steps = {"add_export"} | {name.replace("/", "__") for name in (FEATURES, *MODELS, PREDICTIONS, ACCURACY)}
     assert steps <= {name for name, result in cluster.runs() if result == "SUCCESS"}
 
 
@@ -201,3 +247,37 @@ def test_launched_assets__have_the_same_provenance(farms: dict[str, Farm]) -> No
     values = [v for tags in farms["launched"].provenance.values() for k, v in tags.items() if "sensor_features" in k]
     assert values
     assert "INITIAL" not in values
+
+
+def test_models_of_launched_steps__are_on_the_server_with_alias_signature_and_artifacts(
+    farms: dict[str, Farm], mlflow_server: str
+) -> None:
+    client = MlflowClient(mlflow_server)
+    for name in (model.partition("/")[2] for model in MODELS):
+        assert client.get_registered_model(name).aliases == {"champion": "1"}
+        version = client.get_model_version_by_alias(name, "champion")
+        run = client.get_run(version.run_id or "")
+        assert run.info.status == "FINISHED"
+        assert str(run.info.artifact_uri).startswith("mlflow-artifacts:")
+        signature = Model.load(download_artifacts(f"models:/{name}@champion", tracking_uri=mlflow_server)).signature
+        assert signature is not None
+        assert "ph_level" in signature.inputs.input_names()
+        assert "prediction" in signature.outputs.input_names()
+
+
+def test_verify__finds_everything_of_the_launched_farm(
+    farms: dict[str, Farm], farm_of_jobs: Farm, variables: dict[str, dict[str, str]]
+) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(farms["launched"].root), "COLUMNS": "300"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from hydro_assets.cli import main; main()", "verify", "--target", "databricks"],
+        env={**environment, **variables["launched"], "HYDRO_ENVIRONMENT": "local"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = [line for line in done.stdout.splitlines() if "last job run" in line]
+    for job in ("hydroponics_ml_training", "hydroponics_ml_inference", "__ASSET_JOB/predictions__batch_predictions"):
+        (line,) = [line for line in runs if job in line]
+        assert "SUCCESS, started " in line

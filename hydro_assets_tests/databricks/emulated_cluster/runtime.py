@@ -13,8 +13,8 @@ _open = builtins.open
 
 
 def open_with_volumes(file, *args, **kwargs):
-    if isinstance(file, str) and file.startswith(("/Volumes/", "/dbfs/")):
-        file = VOLUMES + file.removeprefix("/dbfs")
+    if isinstance(file, (str, os.PathLike)) and os.fspath(file).startswith(("/Volumes/", "/dbfs/")):
+        file = VOLUMES + os.fspath(file).removeprefix("/dbfs")
     return _open(file, *args, **kwargs)
 
 
