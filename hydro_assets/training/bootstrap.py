@@ -1,4 +1,4 @@
-"""Intervals of scores by the moving-block bootstrap, for rows of one or more systems."""
+"""Intervals of scores by the bootstrap of moving blocks, for rows of one or more systems."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import polars as pl
 
 RESAMPLES = 200
 LEVEL = 0.95
-# A score that fewer resamples have (one class only, no spread) has no interval.
-_LEAST_SHARE = 0.5
 _CHUNK = 2**15  # weights at once: they stay in the cache
 
 
@@ -24,7 +22,8 @@ class BlockBootstrap:
     A resample is made of blocks: `length` consecutive times, each with the rows of all systems. So no block runs from
     one system into another, and what the systems of a farm have in common at a time stays together (Goncalves 2011).
     A block holds at least `horizon` times, because errors whose forecasts overlap are dependent, and at least the cube
-    root of all.
+    root of all. Behind the last time comes the first again (Politis and Romano 1992): otherwise what happens near the
+    ends, a jump in the last hour say, would be missing from most resamples.
 
     Results are [R], R = 1 + RESAMPLES: the first is of the rows as they are.
 
@@ -45,7 +44,7 @@ class BlockBootstrap:
         n = distinct.size
         length = int(min(max(horizon, np.ceil(n ** (1 / 3))), n))
         blocks = max(1, round(n / length))
-        starts = np.random.default_rng(seed).integers(0, n - length + 1, (RESAMPLES, blocks))
+        starts = np.random.default_rng(seed).integers(0, n, (RESAMPLES, blocks))
         return cls(time, starts, length)
 
     @cached_property
@@ -65,15 +64,21 @@ class BlockBootstrap:
         for starts in np.array_split(self.starts, pieces):
             cell = np.arange(len(starts))[:, None] * times + starts
             counts = np.bincount(cell.ravel(), minlength=len(starts) * times).reshape(-1, times)
-            started = np.cumsum(counts, axis=1)  # blocks that start at this time or before
-            running = started.copy()
-            running[:, self.length :] -= started[:, : -self.length]
+            earlier = counts[:, times - self.length + 1 :]  # blocks that start before the end and reach past it
+            running = _block_sums(np.concatenate([earlier, counts], axis=1), self.length)
             yield np.take(running, self.time[order], axis=1)
 
     def _sums(self, values: np.ndarray) -> np.ndarray:
-        running = np.concatenate([[0.0], np.cumsum(np.bincount(self.time, values))])
-        blocks = running[self.length :] - running[: -self.length]
+        per_time = np.bincount(self.time, values)
+        blocks = _block_sums(np.concatenate([per_time, per_time[: self.length - 1]]), self.length)
         return np.concatenate([[values.sum()], blocks[self.starts].sum(axis=1)])
+
+
+def _block_sums(values: np.ndarray, length: int) -> np.ndarray:
+    """Sums over `length` neighbours along the last axis: [.., n] -> [.., n - length + 1]."""
+    start = np.zeros((*values.shape[:-1], 1), values.dtype)
+    running = np.concatenate([start, np.cumsum(values, axis=-1)], axis=-1)
+    return running[..., length:] - running[..., :-length]
 
 
 def ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
@@ -87,13 +92,17 @@ def score_columns(names: Iterable[str]) -> dict[str, pl.DataType]:
 
 
 def with_bounds(scores: dict[str, np.ndarray]) -> dict[str, float | None]:
-    """Values of `score_columns` from [R] results; undefined ones are null, with null bounds."""
+    """Values of `score_columns` from [R] results; undefined ones are null, with null bounds.
+
+    Bounds are null too where a share of `LEVEL` of the resamples does not have the score: a class or a spread that
+    hangs on one place in time has no interval.
+    """
     values: dict[str, float | None] = {}
     for name, results in scores.items():
         value, resampled = results[0], results[1:][~np.isnan(results[1:])]
         is_defined = not np.isnan(value)
         low = high = None
-        if is_defined and resampled.size >= _LEAST_SHARE * RESAMPLES:
+        if is_defined and resampled.size >= LEVEL * RESAMPLES:
             low, high = map(float, np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
         values |= {name: float(value) if is_defined else None, f"{name}_low": low, f"{name}_high": high}
     return values

@@ -43,6 +43,15 @@ def test_resample__of_systems_holds_whole_times_and_no_block_runs_from_one_into_
     assert np.ptp(blocks.means(shared)) > 0.1
 
 
+def test_resamples__draw_every_time_equally_often_so_that_a_jump_at_the_end_counts() -> None:
+    values = np.zeros(800)
+    values[-30:] = 100
+    low, mean, high = bounds(values, np.arange(800), 60)
+    assert low < mean < high
+    weights = np.concatenate(list(BlockBootstrap.of(np.arange(80), 20, seed=1).weights(np.arange(80))))
+    assert weights.mean(axis=0)[[0, -1]] == pytest.approx(1, abs=0.3)
+
+
 def test_means__are_those_of_the_weights() -> None:
     draw = np.random.default_rng(0)
     times, values = draw.integers(0, 50, 120), draw.normal(size=120)
@@ -67,8 +76,8 @@ def test_interval__of_one_block_is_the_value_itself(horizon: int) -> None:
 
 def test_score__that_is_undefined_is_null_and_so_are_its_bounds() -> None:
     undefined = np.full(1 + RESAMPLES, np.nan)
-    rare = np.concatenate([[0.5], undefined[1:]])
-    rare[1:40] = 0.5
+    rare = np.full(1 + RESAMPLES, 0.5)
+    rare[-20:] = np.nan
     assert with_bounds({"a": undefined}) == {"a": None, "a_low": None, "a_high": None}
     assert with_bounds({"a": rare}) == {"a": 0.5, "a_low": None, "a_high": None}
 
