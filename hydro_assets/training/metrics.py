@@ -49,6 +49,17 @@ def forecast_metrics(split: str, outcomes: Outcomes, horizons: tuple[int, ...], 
     return pl.DataFrame(rows, schema=METRICS_SCHEMA)
 
 
+def coverage_notes(metrics: pl.DataFrame) -> list[str]:
+    """What the holdout says against the intervals: those that surely held fewer truths than they should."""
+    return [
+        f"{row['horizon']} steps ahead: the {100 * level:.0f} % interval held {100 * row[name]:.0f} % of the holdout, "
+        "it is too narrow"
+        for row in metrics.filter(split="holdout", system_id="all").iter_rows(named=True)
+        for name, level in zip(COVERAGES, LEVELS, strict=True)
+        if row[f"{name}_high"] is not None and row[f"{name}_high"] < level
+    ]
+
+
 def _scores(known: Outcomes, j: int, blocks: BlockBootstrap) -> dict[str, dict[str, np.ndarray]]:
     """[R] results of `SCORES` by forecaster, at the j-th horizon."""
     truth = known.truth[:, j]

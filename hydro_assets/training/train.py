@@ -19,7 +19,7 @@ from hydro_assets.training import conformal
 from hydro_assets.training.classification import class_notes, classification_metrics
 from hydro_assets.training.describe import describe
 from hydro_assets.training.importance import permutation_importance
-from hydro_assets.training.metrics import BASELINES, forecast_metrics
+from hydro_assets.training.metrics import BASELINES, coverage_notes, forecast_metrics
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.prepare import PARTS, TrainingData, prepare
 from hydro_assets.training.result import TrainingResult
@@ -66,7 +66,8 @@ def train(
     metrics = pl.concat([forecast_metrics(part, parts[part], steps, settings.seed) for part in PARTS])
     scores = [classification_metrics(part, parts[part], steps, settings.seed) for part in PARTS]
     inputs = [*forecaster.describe_inputs(), *fitted.simple.describe_inputs()]
-    info = describe(kind, data, settings, inputs, metrics, fitted.notes, data_facts)
+    notes = fitted.notes + coverage_notes(metrics)
+    info = describe(kind, data, settings, inputs, metrics, notes, data_facts)
     gain, held = fitted.told.importance, data.parts["holdout"]
     return TrainingResult(
         package=ForecastPackage(info, fitted.simple, forecaster, fitted.blend, fitted.quantiles),

@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hydro_assets.training.metrics import METRICS_SCHEMA, SCORES, forecast_metrics
+from hydro_assets.training.metrics import METRICS_SCHEMA, SCORES, coverage_notes, forecast_metrics
 from hydro_assets.training.outcomes import Outcomes
 
 SYSTEMS = ["a", "a", "b", "b"]
@@ -94,3 +94,15 @@ def test_coverage__is_the_share_of_truths_inside_the_interval_of_the_model() -> 
 def test_coverage__without_an_interval_is_null() -> None:
     table = measured([5.1, 6.3, 7.5, 9.9], half=(np.nan, np.nan))
     assert table["coverage_80"].null_count() == table.height
+
+
+def test_coverage_notes__tell_of_an_interval_that_the_holdout_refutes() -> None:
+    draw = np.random.default_rng(0)
+    truth = [6.0] * 400
+    errors = draw.normal(0, 0.1, 400)
+    table = measured(list(6 + errors), truth=truth, systems=["a"] * 400, half=(0.05, 0.3))
+    (note,) = coverage_notes(table)
+    assert note.startswith("15 steps ahead: the 80 % interval held ")
+    assert note.endswith(" % of the holdout, it is too narrow")
+    fitting = measured(list(6 + errors), truth=truth, systems=["a"] * 400, half=(0.13, 0.3))
+    assert coverage_notes(fitting) == []
