@@ -12,7 +12,7 @@ import pytest
 
 from hydro_assets.resources.databricks_step.staging import Stage
 from hydro_assets.resources.step_launchers import StepLauncherResource
-from hydro_assets_tests.databricks.conftest import Finished, Workspace
+from hydro_assets_tests.databricks.conftest import REPOSITORY, Finished, Workspace
 
 pytestmark = pytest.mark.databricks
 Run = Callable[..., Finished]
@@ -43,6 +43,12 @@ def test_output_of_a_step__is_in_dagsters_compute_logs_and_on_the_page_of_the_ru
     compute_logs = finished.instance.compute_log_manager.get_log_data(key).stdout or b""
     assert b"reading 2026-01-04 on emulated" in compute_logs
     assert "reading 2026-01-04 on emulated" in workspace_run_output(workspace, "readings")
+
+
+def test_launched_step__runs_the_shipped_code_even_where_the_hosts_folder_exists(run: Run) -> None:
+    here, there = (run("tells_code", launch=launch).metadata("tells_code") for launch in (False, True))
+    assert all(Path(file).is_relative_to(REPOSITORY) for file in here.values())
+    assert all("hydro_step_" in file for file in there.values()), there
 
 
 def test_user_error__is_red_on_both_sides_with_its_traceback(run: Run, workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ LAUNCHED = {"required_resource_keys": {"step_launcher"}}
 DAYS = dg.DailyPartitionsDefinition(start_date="2026-01-01", end_date="2026-01-10")
 FARMS = dg.DynamicPartitionsDefinition(name="farms")
 ONE_RETRY = dg.RetryPolicy(max_retries=1, delay=1)
+VOLUME = os.environ.get("TOY_VOLUME", "/Volumes/hydroponics/dagster/steps")
 
 
 @dg.asset(code_version="1", partitions_def=DAYS, **LAUNCHED)
@@ -26,6 +27,13 @@ def readings(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
 @dg.asset(code_version="1", deps=[readings], partitions_def=DAYS, **LAUNCHED)
 def features(context: dg.AssetExecutionContext) -> None:
     context.add_output_metadata({"on_cluster": "HYDRO_IN_LAUNCHED_STEP" in os.environ})
+
+
+@dg.asset(**LAUNCHED)
+def tells_code(context: dg.AssetExecutionContext) -> None:
+    context.add_output_metadata(
+        {"file": __file__, "launcher": StepLauncherResource.create_resource.__code__.co_filename}
+    )
 
 
 @dg.asset(partitions_def=FARMS, **LAUNCHED)
@@ -140,7 +148,7 @@ def _launcher() -> StepLauncherResource:
     return StepLauncherResource(
         target="databricks" if os.environ.get("TOY_LAUNCH") == "1" else "local",
         packages=["hydro_assets", "hydro_assets_tests"],
-        volume=os.environ.get("TOY_VOLUME", "/Volumes/hydroponics/dagster/steps"),
+        volume=VOLUME,
         workspace_dir=os.environ.get("TOY_WORKSPACE_DIR", "/Workspace/Shared/hydro_assets"),
         cpu=Compute(
             dependencies=[f"dagster=={dg.__version__}"], timeout_seconds=int(os.environ.get("TOY_TIMEOUT", "120"))
@@ -157,6 +165,7 @@ defs = dg.Definitions(
     assets=[
         readings,
         features,
+        tells_code,
         by_farm,
         user_error,
         error_once,

@@ -7,9 +7,12 @@ import pickle
 from collections.abc import Mapping
 
 from dagster import DynamicPartitionsDefinition, MultiPartitionsDefinition, PartitionsDefinition
+from dagster._core.code_pointer import ModuleCodePointer, PackageCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob
+from dagster._core.definitions.step_launcher import StepRunRef
 from dagster._core.execution.context.system import StepExecutionContext
 from dagster._core.execution.plan.external_step import step_context_to_step_run_ref
+from dagster_shared.record import replace
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
 
@@ -35,7 +38,7 @@ def launch_payload(
     step_context.fetch_external_input_asset_version_info()
     payload = pickle.dumps(
         {
-            "step_run_ref": step_context_to_step_run_ref(step_context, config.source_root),
+            "step_run_ref": _from_the_archive(step_context_to_step_run_ref(step_context, config.source_root)),
             "input_versions": dict(step_context._data_version_cache.input_asset_version_info),
             "dynamic_partitions": _dynamic_partitions(step_context),
             "env": dict(environment),
@@ -73,6 +76,15 @@ def require_secrets(config: StepLauncherResource, workspace: WorkspaceClient) ->
             f"the launched step needs secrets that cannot be found: {', '.join(missing)}",
             "Create them with `databricks secrets put-secret`, and give whoever runs the job READ on the scope",
         )
+
+
+def _from_the_archive(reference: StepRunRef) -> StepRunRef:
+    """Without the host's working directory: Dagster would import from a folder of that name before the shipped code."""
+    repository = reference.recon_job.repository
+    if not isinstance(repository.pointer, ModuleCodePointer | PackageCodePointer):
+        return reference
+    pointer = replace(repository.pointer, working_directory=None)
+    return reference._replace(recon_job=reference.recon_job._replace(repository=repository._replace(pointer=pointer)))
 
 
 def _dynamic_partitions(step_context: StepExecutionContext) -> dict[str, list[str]]:
