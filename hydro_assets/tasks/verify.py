@@ -58,10 +58,15 @@ def verify(lakehouse: Lakehouse, last_runs: Callable[[], Sequence[LastRun]]) -> 
 
 
 def _item(name: str, look: Callable[[], tuple[bool, str]]) -> Item:
+    from pyspark.errors import PySparkException
+
     try:
         return Item(name, *look())
     except HydroError as error:
         return Item(name, False, str(error))
+    except PySparkException as error:  # no grant on the catalog, no such schema, an endpoint that does not answer
+        reason = " ".join(str(error).split())[:300]
+        return Item(name, False, f"Spark refused: {reason}. Check SPARK_REMOTE, and the grants of who asks.")
 
 
 def _span(lakehouse: Lakehouse, table: str, column: str) -> tuple[int, str]:

@@ -6,7 +6,6 @@ import fcntl
 import hashlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import dagster as dg
 import pytest
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
+
+from hydro_assets_tests.registry.mlflow_server import MlflowServer
 
 REPOSITORY = Path(__file__).parents[2]
 EMULATED_CLUSTER = Path(__file__).with_name("emulated_cluster")
@@ -97,25 +98,6 @@ class Workspace:
         return sorted(path.name for path in root.iterdir()) if root.exists() else []
 
 
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
-
-
-def await_answer(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Return once a server that was started answers; fail with its log when it ends or takes too long."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            urllib.request.urlopen(url).close()
-            return
-        except OSError:
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-
-
 @pytest.fixture(scope="session")
 def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Workspace]]:
     """Starts emulated workspaces whose cluster has the given requirements; stops them at the end."""
@@ -124,7 +106,9 @@ def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
     def start(requirements: list[str], *, spark: bool = False, **environment: str) -> Workspace:
         python = cluster_python(requirements)
         root = tmp_path_factory.mktemp("workspace")
-        port = free_port()
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         secrets = root / "secrets.json"
         secrets.write_text("{}")
         # Nothing of this process's environment: what a step needs must have been shipped.
@@ -145,8 +129,14 @@ def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
         )
         running.append(process)
         workspace = Workspace(f"http://127.0.0.1:{port}", root / "data", secrets)
-        await_answer(f"{workspace.host}/_minilake/health", process, root / "minilake.log")
-        return workspace
+        for _ in range(300):
+            try:
+                workspace.get("/_minilake/health")
+                return workspace
+            except OSError:
+                assert process.poll() is None, (root / "minilake.log").read_text()
+                time.sleep(0.1)
+        raise TimeoutError("the emulated workspace did not start")
 
     yield start
     for process in running:
@@ -166,19 +156,10 @@ def workspace(start_workspace: Callable[..., Workspace]) -> Workspace:
 @pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a tracking server and registry that also keeps the artifacts; stopped at the end."""
-    root, port = tmp_path_factory.mktemp("mlflow_server"), free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}", "--artifacts-destination", str(root / "kept")]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(root), "MLFLOW_DISABLE_TELEMETRY": "true"}
-    with (root / "log").open("wb") as log:
-        # A session of its own, because the command starts the server as its child.
-        process = subprocess.Popen(command, env=environment, cwd=root, stdout=log, stderr=log, start_new_session=True)
-    try:
-        await_answer(f"http://127.0.0.1:{port}/health", process, root / "log")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
+    server = MlflowServer(tmp_path_factory.mktemp("mlflow_server") / "mlflow.db")
+    server.start()
+    yield server.url
+    server.kill()
 
 
 @dataclass

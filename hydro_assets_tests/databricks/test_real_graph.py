@@ -259,7 +259,8 @@ def test_models_of_launched_steps__are_on_the_server_with_alias_signature_and_ar
         run = client.get_run(version.run_id or "")
         assert run.info.status == "FINISHED"
         assert str(run.info.artifact_uri).startswith("mlflow-artifacts:")
-        signature = Model.load(download_artifacts(f"models:/{name}@champion", tracking_uri=mlflow_server)).signature
+        uris = {"tracking_uri": mlflow_server, "registry_uri": mlflow_server}
+        signature = Model.load(download_artifacts(f"models:/{name}@champion", **uris)).signature
         assert signature is not None
         assert "ph_level" in signature.inputs.input_names()
         assert "prediction" in signature.outputs.input_names()
@@ -278,6 +279,6 @@ def test_verify__finds_everything_of_the_launched_farm(
     )
     assert done.returncode == 0, done.stdout + done.stderr
     runs = [line for line in done.stdout.splitlines() if "last job run" in line]
-    for job in ("hydroponics_ml_training", "hydroponics_ml_inference", "__ASSET_JOB/predictions__batch_predictions"):
+    for job in ("hydroponics_ml_training", "hydroponics_ml_inference", "__ASSET_JOB/predictions__prediction_accuracy"):
         (line,) = [line for line in runs if job in line]
         assert "SUCCESS, started " in line

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
+from pyspark.errors import AnalysisException
 
 from hydro_assets.databricks.last_runs import WorkspaceError
 from hydro_assets.lakehouse import Lakehouse
@@ -46,3 +47,16 @@ def test_verify__reports_what_it_cannot_read_and_goes_on(lakehouse: Lakehouse) -
     assert items[-1] == Item("last job run", False, "who asks may not list jobs. Grant CAN_VIEW.")
     assert not items[0].is_ok
     assert "hydro import --csv FILE" in items[0].detail
+
+
+def test_verify__tells_what_spark_refuses(lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> bool:
+        raise AnalysisException(
+            "[INSUFFICIENT_PERMISSIONS] User has no USE CATALOG on farm. SQLSTATE: 42501\n\nJVM ..."
+        )
+
+    monkeypatch.setattr(Lakehouse, "exists", refused)
+    items = verify(lakehouse, lambda: [TRAINED])
+    assert [item.is_ok for item in items[:2]] == [False, False]
+    assert "User has no USE CATALOG on farm. SQLSTATE: 42501. Check SPARK_REMOTE" in items[0].detail
+    assert items[-1].is_ok
