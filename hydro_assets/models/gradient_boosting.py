@@ -14,8 +14,9 @@ from hydro_assets.models.calibration import PlattScaling
 from hydro_assets.models.change_scale import ChangeScale
 from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, Task
 from hydro_assets.models.course import course, course_names
+from hydro_assets.models.matrix import Piece, matrix, value_range
 from hydro_assets.models.origin import input_columns, row_features
-from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.models.windows import SegmentGrid, by_chunks
 from hydro_assets.settings import LightGBMConfig
 
 LABEL = "is_env_optimal"
@@ -30,7 +31,7 @@ class LightGBMForecaster(Forecaster):
         self.task, self.config, self.seed = task, config, seed
         self.columns: list[str] = []
         self.names: list[str] = []
-        self.varying: list[int] = []
+        self.varying: list[int] | None = None  # positions among all features; None until they are known
         self.output: ChangeScale | None = None
         self.regressors: list[lgb.Booster] = []
         self.classifiers: list[lgb.Booster | None] = []
@@ -39,22 +40,26 @@ class LightGBMForecaster(Forecaster):
     def fit(self, samples: Samples, report: Report) -> FitNotes:
         grid, fit_notes = samples.grid, FitNotes()
         self.columns = input_columns(grid.frame)
-        features = self._features(grid, samples.train, samples.anchor[samples.train])
+        train, validation = samples.train, samples.validation
+        read_train = self._reader(grid, train, samples.anchor[train])
         candidates = [*self.columns, *course_names(grid, self.task)]
-        low, high = np.fmin.reduce(features, axis=0), np.fmax.reduce(features, axis=0)
-        varying = [j for j, name in enumerate(candidates) if high[j] > low[j] or name == self.task.target]
-        self.names, self.varying = [candidates[j] for j in varying], varying
-        dropped = len(candidates) - len(varying)
+        low, high = value_range(read_train, train.size)
+        self.varying = [j for j, name in enumerate(candidates) if high[j] > low[j] or name == self.task.target]
+        self.names = [candidates[j] for j in self.varying]
+        dropped = len(candidates) - len(self.names)
         if dropped:
             fit_notes.notes.append(
                 f"{dropped} of {len(candidates)} features are constant or empty in training and are not used"
             )
-        train = features[:, varying]
-        validation = self._features(grid, samples.validation, samples.anchor[samples.validation])[:, varying]
+        read_validation = self._reader(grid, validation, samples.anchor[validation])
+        matrices = (
+            matrix(read_train, train.size, len(self.names)),
+            matrix(read_validation, validation.size, len(self.names)),
+        )
         if self.config.task_type != "classification":
-            self._fit_regression(samples, train, validation, fit_notes, report)
+            self._fit_regression(samples, *matrices, fit_notes, report)
         if self.config.task_type != "regression":
-            self._fit_classification(samples, train, validation, fit_notes, report)
+            self._fit_classification(samples, *matrices, fit_notes, report)
         fit_notes.importance = self._importance()
         return fit_notes
 
@@ -129,12 +134,12 @@ class LightGBMForecaster(Forecaster):
             "force_row_wise": True,
             "verbosity": -1,
         }
-        known = [~np.isnan(y) for _, y in (train, validation)]
-        data = lgb.Dataset(train[0][known[0]], train[1][known[0]])
+        data = lgb.Dataset(*_known(*train))
+        held = _known(*validation)
         callbacks, curve = [], {}
         valid_sets = []
-        if known[1].any():
-            valid_sets = [data.create_valid(validation[0][known[1]], validation[1][known[1]])]
+        if held[1].size:
+            valid_sets = [data.create_valid(*held)]
             callbacks = [lgb.early_stopping(config.early_stopping_rounds, verbose=False), lgb.record_evaluation(curve)]
         booster = lgb.train(parameters, data, config.num_boost_round, valid_sets, ["validation"], callbacks=callbacks)
         report(f"lightgbm {what}: {booster.best_iteration or booster.num_trees()} rounds kept")
@@ -144,27 +149,38 @@ class LightGBMForecaster(Forecaster):
     def predict(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         if not self.regressors or self.output is None or rows.size == 0:
             return np.full((rows.size, len(self.task.horizons)), np.nan)
-        features = self._features(grid, rows, anchor)[:, self.varying]
-        scaled = np.stack([np.asarray(b.predict(features)) for b in self.regressors], axis=1)  # [n, H]
+        boosters, read = self.regressors, self._reader(grid, rows, anchor)
+
+        def scaled_change(at: np.ndarray) -> np.ndarray:
+            features = read(at)
+            return np.stack([np.asarray(b.predict(features)) for b in boosters], axis=1)
+
+        scaled = by_chunks(scaled_change, np.arange(rows.size), len(boosters))  # [n, H]
         value = self.output.unscaled(scaled, grid.systems[rows])
         return anchor + value if self.config.predict_change else value
 
-    def _features(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
-        """[n, F] float32 row features and course of the target."""
-        return np.concatenate(
-            [row_features(grid, self.columns, rows), course(grid, self.task, rows, anchor).astype(np.float32)], axis=1
-        )
+    def _reader(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> Piece:
+        """Positions in `rows` -> float32 row features and course of the target; once known, only those that vary."""
+
+        def read(at: np.ndarray) -> np.ndarray:
+            own = row_features(grid, self.columns, rows[at])
+            features = np.concatenate([own, course(grid, self.task, rows[at], anchor[at]).astype(np.float32)], axis=1)
+            return features if self.varying is None else features[:, self.varying]
+
+        return read
 
     def optimal_probability(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         """[n, H] calibrated probability that the environment is optimal at t + h; NaN without a classifier."""
-        result = np.full((rows.size, len(self.task.horizons)), np.nan)
         if not self.calibrations or rows.size == 0:
-            return result
-        features = self._features(grid, rows, anchor)[:, self.varying]
-        for j, (booster, calibration) in enumerate(zip(self.classifiers, self.calibrations, strict=True)):
-            raw = np.zeros(rows.size) if booster is None else np.asarray(booster.predict(features, raw_score=True))
-            result[:, j] = calibration.probability(raw)
-        return result
+            return np.full((rows.size, len(self.task.horizons)), np.nan)
+        read = self._reader(grid, rows, anchor)
+
+        def probability(at: np.ndarray) -> np.ndarray:
+            features = read(at)
+            raw = [np.zeros(at.size) if b is None else b.predict(features, raw_score=True) for b in self.classifiers]
+            return np.stack([c.probability(np.asarray(r)) for c, r in zip(self.calibrations, raw, strict=True)], axis=1)
+
+        return by_chunks(probability, np.arange(rows.size), len(self.calibrations))
 
     def _importance(self) -> dict[str, float]:
         """Share of the gain per feature, over all boosters."""
@@ -208,6 +224,12 @@ class LightGBMForecaster(Forecaster):
 
     def describe_inputs(self) -> Sequence[str]:
         return [name for name in self.columns if name in self.names]
+
+
+def _known(features: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows whose goal is known; the matrix itself, not a copy, where all are."""
+    known = ~np.isnan(goal)
+    return (features, goal) if known.all() else (features[known], goal[known])
 
 
 def _read(path: Path) -> lgb.Booster:

@@ -99,8 +99,8 @@ def _target_features(grid: SegmentGrid, target: str, rows: np.ndarray, length: i
     level = last_values(window, within)[:, None]
     means = trailing_means(window, short_mean_steps(grid.step, length)) - level
     slopes = trailing_slopes(window, _slope_steps(length))
-    long_means = [grid.values(f"{target}_mean_{w}")[rows] - level[:, 0] for w in _LONG_WINDOWS]
-    long_slopes = [grid.values(f"{target}_slope_{w}")[rows] for w in _LONG_WINDOWS]
+    long_means = [grid.values(f"{target}_mean_{w}", rows) - level[:, 0] for w in _LONG_WINDOWS]
+    long_slopes = [grid.values(f"{target}_slope_{w}", rows) for w in _LONG_WINDOWS]
     medians = median_slopes(window, _median_steps(length))
     course = np.concatenate([means, slopes, medians, np.stack([*long_means, *long_slopes], axis=1)], axis=1)
     return np.concatenate([level, np.nan_to_num(course)], axis=1)
@@ -142,10 +142,10 @@ def row_features(grid: SegmentGrid, names: Sequence[str], rows: np.ndarray) -> n
     """
     result = np.empty((rows.size, len(names)), np.float32)
     for j, name in enumerate(names):
-        values = grid.values(name)[rows]
+        values = grid.values(name, rows)
         sensor = _sensor_of_level(name)
         if sensor is not None:
-            values = values - grid.values(sensor)[rows]
+            values = values - grid.values(sensor, rows)
         result[:, j] = values
     return result
 

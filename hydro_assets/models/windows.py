@@ -35,7 +35,7 @@ class SegmentGrid:
     segment_of_step: np.ndarray
     lead: int
     step: timedelta
-    _made: dict[tuple[Hashable, ...], np.ndarray] = field(default_factory=dict, repr=False, compare=False)
+    _made: dict[tuple[Hashable, ...], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, frame: pl.DataFrame, step: timedelta, gap_limit: timedelta, lead: int) -> SegmentGrid:
@@ -44,7 +44,7 @@ class SegmentGrid:
         Raises:
             TableError: rows are duplicated, carry no time, or do not lie on the grid of `step`.
         """
-        frame = frame.sort("system_id", "timestamp")
+        frame = _sorted(frame)
         problems = _grid_problems(frame, step)
         if problems:
             raise TableError.of_all(problems, "Build the rows with the feature store and the same feature_step")
@@ -74,13 +74,17 @@ class SegmentGrid:
         """[R] system_id of each row."""
         return self.frame["system_id"].to_numpy()
 
-    def values(self, column: str) -> np.ndarray:
-        """[R] the column as float64; null, infinite and absent become NaN."""
+    def values(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """[R], or [n] for `rows`, the column as float64; null, infinite and absent become NaN."""
         if column not in self.frame.columns:
-            return np.full(len(self), np.nan)
-        values = self.frame[column].cast(pl.Float64).to_numpy().copy()
+            return np.full(len(self) if rows is None else rows.size, np.nan)
+        series = self.frame[column]
+        if rows is not None and rows.size:  # only their span is read: the frame may be mapped from a file
+            first = rows.min()
+            series, rows = series.slice(first, rows.max() + 1 - first), rows - first
+        values = series.cast(pl.Float64).to_numpy().copy()
         values[~np.isfinite(values)] = np.nan
-        return values
+        return values if rows is None else values[rows]
 
     def dense(self, column: str) -> np.ndarray:
         """[S] the column on the dense axis; NaN where there is no row or no value."""
@@ -121,6 +125,12 @@ def by_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, wi
     for i in range(0, rows.size, CHUNK_ROWS):
         result[i : i + CHUNK_ROWS] = function(rows[i : i + CHUNK_ROWS])
     return result
+
+
+def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
+    """`frame` by system and time; itself where it is, because its rows may be more than memory holds."""
+    keys = frame.select("system_id", "timestamp")
+    return frame if keys.equals(keys.sort("system_id", "timestamp")) else frame.sort("system_id", "timestamp")
 
 
 def _us(duration: timedelta) -> int:

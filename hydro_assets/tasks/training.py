@@ -13,13 +13,12 @@ import polars as pl
 
 from hydro_assets.lakehouse import Lakehouse, TableVersion
 from hydro_assets.settings import Settings
+from hydro_assets.tasks.feature_rows import FEATURES, feature_rows
 
 if TYPE_CHECKING:
     from hydro_assets.registry.promotion import PromotionDecision
     from hydro_assets.registry.registry import RegisteredVersion
     from hydro_assets.training.train import TrainingResult
-
-FEATURES = "feature_store.sensor_features"
 
 
 @dataclass(frozen=True)
@@ -57,31 +56,23 @@ def train_model(
     from hydro_assets.registry.tracking import Provenance
 
     settings = settings or lakehouse.settings
-    version = lakehouse.version(FEATURES)
-    features = lakehouse.read_polars(FEATURES).sort("system_id", "timestamp")
-    assert version is not None  # read_polars has found the table
-    remedy = "Mend these days in Gold and rebuild their features, or train on other data; nothing was trained"
-    raise_if_bad(training_window_findings(features, settings), remedy)
-    gold = lakehouse.version("gold.iot_data")
-    provenance = Provenance(
-        trained_at=trained_at,
-        dagster_run_id=dagster_run_id,
-        asset=asset,
-        partition=_span(features),
-        git_commit=git_commit(),
-        feature_table=settings.table(FEATURES),
-        feature_uri=lakehouse.uri(FEATURES),
-        feature_version=version.version,
-        gold_version=gold.version if gold else None,
-    )
-    result, registered = train_and_register(
-        kind,
-        features,
-        settings,
-        provenance,
-        on_progress=on_progress,
-    )
-    decision = promote(settings, kind, features, trained_at)
+    with feature_rows(lakehouse) as (features, version):
+        remedy = "Mend these days in Gold and rebuild their features, or train on other data; nothing was trained"
+        raise_if_bad(training_window_findings(features, settings), remedy)
+        gold = lakehouse.version("gold.iot_data")
+        provenance = Provenance(
+            trained_at=trained_at,
+            dagster_run_id=dagster_run_id,
+            asset=asset,
+            partition=_span(features),
+            git_commit=git_commit(),
+            feature_table=settings.table(FEATURES),
+            feature_uri=lakehouse.uri(FEATURES),
+            feature_version=version.version,
+            gold_version=gold.version if gold else None,
+        )
+        result, registered = train_and_register(kind, features, settings, provenance, on_progress=on_progress)
+        decision = promote(settings, kind, features, trained_at)
     _record(lakehouse, decision)
     if on_progress is not None:
         on_progress(decision.reason)
@@ -92,8 +83,8 @@ def compete(lakehouse: Lakehouse, kind: str, decided_at: datetime, version: str 
     """Judge a version, by default the challenger, against the champion on the feature table as it is now; log it."""
     from hydro_assets.registry.promotion import promote
 
-    features = lakehouse.read_polars(FEATURES).sort("system_id", "timestamp")
-    decision = promote(lakehouse.settings, kind, features, decided_at, version)
+    with feature_rows(lakehouse) as (features, _):
+        decision = promote(lakehouse.settings, kind, features, decided_at, version)
     _record(lakehouse, decision)
     return decision
 

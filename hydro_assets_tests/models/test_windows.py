@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -67,3 +68,16 @@ def test_chunks__give_the_same_as_one_piece(monkeypatch: pytest.MonkeyPatch) -> 
     rows = np.arange(7)
     monkeypatch.setattr("hydro_assets.models.windows.CHUNK_ROWS", 3)
     np.testing.assert_array_equal(by_chunks(lambda r: r[:, None] * 2.0, rows, 1), rows[:, None] * 2.0)
+
+
+def test_values__of_rows_are_those_of_the_column_in_their_order() -> None:
+    grid = grid_of([0, 1, 2, 3], [1.0, None, 3.0, float("inf")])
+    np.testing.assert_array_equal(grid.values("ph_level", np.array([3, 0, 2])), [np.nan, 1, 3])
+    assert grid.values("ph_level", np.array([], int)).shape == (0,)
+
+
+def test_once__is_forgotten_by_a_grid_with_another_frame() -> None:
+    grid, rows = grid_of([0, 1]), np.array([0, 1])
+    assert grid.once("mean", rows, lambda: np.ones(2)) is grid.once("mean", rows, lambda: np.zeros(2))
+    other = replace(grid, frame=grid.frame.with_columns(ph_level=pl.lit(0.0)))
+    assert other.once("mean", rows, lambda: np.zeros(2)).sum() == 0
