@@ -85,6 +85,7 @@ def decide(
     if errors.is_empty():
         errors = _probability_errors(challenger.package, features, start, end)
     unit = challenger.package.info.unit if metric == "mae" else "1"
+    problems = misfits(challenger.package, settings)
     rival = None  # why the champion is not compared
     if isinstance(champion, Damaged):
         rival = champion.problem
@@ -93,12 +94,14 @@ def decide(
         measure = _errors if metric == "mae" else _probability_errors
         theirs = measure(champion.package, features, start, end).select(*_ROW, champion_error="error")
         both = errors.join(theirs, on=_ROW)
+        target = challenger.package.info.target_col
+        if not rival and metric == "brier" and not _errors(champion.package, features, start, end).is_empty():
+            problems.append(f"it forecasts no {target}, champion {champion.version} does")
         if not rival and both.is_empty():
             rival = "it forecasts none of the challenger's rows and horizons"
         errors = errors if rival else both
     per_horizon = errors.group_by("horizon").agg(pl.selectors.numeric().mean())
     found = {c: _mean(per_horizon, c) for c in ("error", "baseline_error", "champion_error")}
-    problems = misfits(challenger.package, settings)
     if errors.height < MINIMUM_COMPARED:
         problems.append(f"{errors.height} forecasts could be compared, {MINIMUM_COMPARED} are needed")
     wins, reason = _verdict(challenger, champion, rival, problems, found, f"{metric.upper()} ({unit})")

@@ -227,6 +227,19 @@ def test_classifier_alone__is_judged_by_its_brier_score(quick: MakeSettings, fea
     assert 0 <= decision.challenger_error <= 1
 
 
+def test_classifier_alone__does_not_take_the_place_of_a_champion_that_forecasts(
+    quick: MakeSettings, trained: Trained, features: pl.DataFrame
+) -> None:
+    from hydro_assets.training.train import train
+
+    settings = quick(lightgbm={"task_type": "classification", "num_boost_round": 20})
+    package = train("lightgbm", features, settings).package
+    both = Candidate("1", trained("lightgbm").package)
+    decision = decide(settings, "lightgbm", Candidate("2", package), both, features, NOW)
+    assert not decision.promoted
+    assert decision.reason.endswith("it forecasts no ph_level, champion 1 does")
+
+
 def _promoted(settings: Settings, version: str, before: str | None) -> None:
     apply(PromotionDecision(NOW, "lightgbm", NAME, "promoted", before, version, "a test says so"), settings)
 
