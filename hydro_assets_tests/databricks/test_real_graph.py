@@ -27,8 +27,7 @@ from dagster._core.definitions.reconstruct import ReconstructableJob, Reconstruc
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import JobSettings, RunResultState
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
-from mlflow.models import Model
+from mlflow.models import get_model_info
 from polars.testing import assert_frame_equal
 
 from hydro_assets.automation.gold_import import IMPORT_JOB
@@ -250,8 +249,9 @@ def test_launched_assets__have_the_same_provenance(farms: dict[str, Farm]) -> No
 
 
 def test_models_of_launched_steps__are_on_the_server_with_alias_signature_and_artifacts(
-    farms: dict[str, Farm], mlflow_server: str
+    farms: dict[str, Farm], mlflow_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     client = MlflowClient(mlflow_server)
     for name in (model.partition("/")[2] for model in MODELS):
         assert client.get_registered_model(name).aliases == {"champion": "1"}
@@ -259,8 +259,7 @@ def test_models_of_launched_steps__are_on_the_server_with_alias_signature_and_ar
         run = client.get_run(version.run_id or "")
         assert run.info.status == "FINISHED"
         assert str(run.info.artifact_uri).startswith("mlflow-artifacts:")
-        uris = {"tracking_uri": mlflow_server, "registry_uri": mlflow_server}
-        signature = Model.load(download_artifacts(f"models:/{name}@champion", **uris)).signature
+        signature = get_model_info(f"models:/{name}@champion").signature
         assert signature is not None
         assert "ph_level" in signature.inputs.input_names()
         assert "prediction" in signature.outputs.input_names()
