@@ -143,7 +143,7 @@ class ForecastPackage:
         near, asked = _rows(grid, start, end, info.lookback)
         simple = self.simple.forecasts(grid, near)
         truth = grid.ahead(info.target_col, info.horizons)[near]
-        anchor = self.simple.anchor(grid, near, truth, simple)
+        anchor, _ = self.simple.combined(grid, near, truth, simple)
         learned = self.forecaster.predict(grid, near, anchor)
         prediction, expected = self.blend.combine(grid, near, truth, simple, anchor, learned, info.horizons)
         rows, baseline = near[asked], self.simple.better_baseline(simple)[asked]

@@ -55,11 +55,11 @@ class SimpleForecasts:
         """[n, H] each horizon from its better baseline."""
         return np.where(np.array(self.baseline) == "short_mean", forecasts["short_mean"], forecasts["persistence"])
 
-    def anchor(
+    def combined(
         self, grid: SegmentGrid, rows: np.ndarray, truth: np.ndarray, forecasts: dict[str, np.ndarray]
-    ) -> np.ndarray:
-        """[n, H] the members combined by their recent errors."""
-        return self.combination.combine(grid, rows, truth, list(forecasts.values()), self.task.horizons)[0]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """[n, H] the members combined by their recent errors: the anchor; and the [n, H] error to expect of it."""
+        return self.combination.combine(grid, rows, truth, list(forecasts.values()), self.task.horizons)
 
     def describe_inputs(self) -> Sequence[str]:
         """Feature columns that are read."""

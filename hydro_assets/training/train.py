@@ -102,11 +102,11 @@ class Fitted:
 
 
 def fit(forecaster: Forecaster, data: TrainingData, report: Report) -> Fitted:
-    """Learn the change from the simple forecasts, then find on validation how far to trust it, and its intervals."""
+    """Learn the change from the simple forecasts, then find on validation how far to trust it; and the intervals."""
     task, grid, every, truth = data.task, data.grid, data.every, data.truth
     simple, notes = SimpleForecasts.fit(data.samples(anchor=truth), task, report)
     simple_forecasts = simple.forecasts(grid, every)
-    anchor = simple.anchor(grid, every, truth, simple_forecasts)
+    anchor, anchor_error = simple.combined(grid, every, truth, simple_forecasts)
     told = forecaster.fit(data.samples(anchor), report)
     learned = forecaster.predict(grid, every, anchor)
 
@@ -118,7 +118,14 @@ def fit(forecaster: Forecaster, data: TrainingData, report: Report) -> Fitted:
         learned[calibration],
     )
     forecast, expected = blend.combine(grid, every, truth, simple_forecasts, anchor, learned, task.horizons)
-    quantiles = conformal.quantiles(truth[calibration], forecast[calibration], expected[calibration])
+    train = data.parts["train"]
+    # A short validation part holds few independent errors of a long horizon, and may be a quiet time. How far errors
+    # exceed the recent ones is a matter of the series more than of the model: the long training part says it too, by
+    # the simple forecasts, which hardly fit it.
+    quantiles = np.fmax(
+        conformal.quantiles(truth[calibration], forecast[calibration], expected[calibration]),
+        conformal.quantiles(truth[train], anchor[train], anchor_error[train]),
+    )
     notes += told.notes + [
         f"{h} steps ahead: better baseline {name}, trusted share of the learned change {share:.2f}"
         for h, name, share in zip(task.horizons, simple.baseline, blend.share, strict=True)

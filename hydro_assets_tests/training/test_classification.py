@@ -76,7 +76,7 @@ def test_every_score__has_an_interval_that_holds_it() -> None:
 
 
 def test_interval__of_scores_that_few_resamples_have_is_null() -> None:
-    row = measured([0] * 400 + [1], [0.1] * 400 + [0.9]).row(0, named=True)
+    row = measured([0.0] * 400 + [1.0], [0.1] * 400 + [0.9]).row(0, named=True)
     assert row["roc_auc"] == 1
     assert row["roc_auc_low"] is None
     assert row["accuracy_low"] == 1

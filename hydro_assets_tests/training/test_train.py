@@ -46,6 +46,20 @@ def test_train__on_a_random_walk_is_no_worse_than_the_better_baseline(kind: str)
         assert mae[kind] < 1.05 * min(mae["persistence"], mae["short_mean"])
 
 
+def test_intervals__hold_after_a_quiet_validation() -> None:
+    draw, steps = np.random.default_rng(4), 3000
+    moves = draw.normal(size=steps) * 0.01 + np.where(draw.random(steps) < 0.03, draw.normal(size=steps), 0)
+    frame = farm(steps)
+    split = train("lightgbm", frame, quick()).split
+    quiet = frame.select(pl.col("timestamp").is_between(split.validation_start, split.validation_end))["timestamp"]
+    moves[quiet.to_numpy()] = 0.01 * draw.normal(size=int(quiet.sum()))
+    wild = frame.with_columns(ph_level=pl.Series(6 + np.cumsum(moves)))
+    held = train("lightgbm", wild, quick(), horizons=(15,), split=split).metrics.filter(
+        split="holdout", system_id="all", model="lightgbm"
+    )
+    assert held["coverage_95"].item() > 0.9
+
+
 @every_kind
 def test_train__learns_nothing_from_validation_and_holdout_levels(kind: str) -> None:
     frame = farm()
