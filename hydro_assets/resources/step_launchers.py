@@ -145,13 +145,21 @@ class StepLauncherResource(dg.ConfigurableResource):
         """None where the step is to run in this process.
 
         Raises:
-            SettingsError: the host, a variable or the compute is missing, or a variable looks like a credential.
+            SettingsError: the host, credentials, a variable or the compute is missing, or a variable looks like a
+                credential.
         """
         if self.target == "local" or IN_LAUNCHED_STEP in os.environ:
             return None
         from hydro_assets.resources.databricks_step.launcher import dbfs_launcher, volume_launcher
 
-        return dbfs_launcher(self) if self.staging == "dbfs" else volume_launcher(self)
+        make = dbfs_launcher if self.staging == "dbfs" else volume_launcher
+        try:
+            return make(self)
+        except ValueError as error:  # the SDK's; it strikes out the values
+            raise SettingsError(
+                f"Databricks' SDK does not take the credentials: {error}",
+                "Give one kind of them, here or in the environment, and unset the others",
+            ) from error
 
     def compute_for(self, tags: Mapping[str, str]) -> Compute:
         """The compute that an op's tags ask for; `gpu` falls back to `cpu` on a workspace without one."""
