@@ -289,7 +289,8 @@ class Settings(BaseSettings):
     @property
     def tracking_uri(self) -> str:
         if self.has_local_mlflow:
-            return f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}"
+            # Three trainings write at once; SQLite's own 5 seconds of waiting for a lock are short on a busy machine.
+            return f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}?timeout=60"
         return self.mlflow_tracking_uri or MLFLOW_OF_ENVIRONMENT[self.environment][0]
 
     @property

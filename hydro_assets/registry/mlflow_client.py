@@ -22,14 +22,19 @@ SQLITE = "sqlite:///"
 
 def mlflow_client(settings: Settings) -> MlflowClient:
     """Client of the configured tracking server and registry; the folder of a SQLite file is made when missing."""
-    tracking = settings.tracking_uri
-    if not tracking.startswith(SQLITE):
+    tracking, file = settings.tracking_uri, _sqlite_file(settings)
+    if file is None:
         return client_of(tracking, settings.registry_uri)
-    file = Path(tracking.removeprefix(SQLITE))
     file.parent.mkdir(parents=True, exist_ok=True)
     # The first client makes MLflow's tables; two processes that make them at once (mlflow 3.17) break each other.
     with FileLock(file.with_suffix(".lock")):
         return client_of(tracking, settings.registry_uri)
+
+
+def _sqlite_file(settings: Settings) -> Path | None:
+    """The file of a SQLite tracking URI."""
+    uri = settings.tracking_uri
+    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
 
 
 def client_of(tracking: str, registry: str) -> MlflowClient:
@@ -71,8 +76,8 @@ def experiment_id(client: MlflowClient, settings: Settings, kind: str) -> str:
     if (found := client.get_experiment_by_name(name)) is not None:
         return found.experiment_id
     location = None
-    if settings.has_local_mlflow:
-        location = (settings.root / "mlflow" / "artifacts" / name).as_uri()
+    if (file := _sqlite_file(settings)) is not None:  # MLflow's default is the working directory of whoever trains
+        location = (file.absolute().parent / "artifacts" / name).as_uri()
     try:
         return client.create_experiment(name, artifact_location=location)
     except MlflowException as exc:

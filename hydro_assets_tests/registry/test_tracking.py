@@ -62,17 +62,19 @@ def test_run__carries_who_trained_what_from_where(quick: MakeSettings, provenanc
     assert {key: found.data.tags[key] for key in wanted} == wanted
 
 
-def test_local_store__lies_whole_under_the_home(
-    quick: MakeSettings, provenance: Provenance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("file", [None, "store/of_the_team.db"])
+def test_sqlite_store__lies_whole_in_its_folder(
+    quick: MakeSettings, provenance: Provenance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str | None
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     monkeypatch.chdir(elsewhere)
-    settings = quick()
+    settings = quick(mlflow_tracking_uri=file and f"sqlite:///{tmp_path / file}")
+    store = settings.root / "mlflow" if file is None else (tmp_path / file).parent
     with training_run(settings, "gru", provenance) as run:
         run.client.log_text(run.run_id, "hello", "note.txt")
 
-    assert list((settings.root / "mlflow" / "artifacts" / "hydroponics_gru").glob("*/artifacts/note.txt"))
+    assert list((store / "artifacts" / "hydroponics_gru").glob("*/artifacts/note.txt"))
     assert list(elsewhere.iterdir()) == []
 
 
