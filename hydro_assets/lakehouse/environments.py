@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from hydro_assets.errors import SettingsError
 from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+_SPARK_CONNECT_PORT = 15002  # Spark's default
+_CONNECT_SECONDS = 10
 
 # The server must outlive its sessions (pysail 0.7.2 deadlocks at exit when it is collected first), and a process
 # needs only one: hence module state.
@@ -53,6 +58,7 @@ def remote_or_classic_session(settings: Settings) -> SparkSession:
     from pyspark.sql import SparkSession
 
     if settings.spark_remote:
+        require_answer(settings.spark_remote)
         return _utc(SparkSession.builder.remote(settings.spark_remote).getOrCreate())
     return _utc(classic_builder(settings).getOrCreate())
 
@@ -83,7 +89,30 @@ def ambient_session(settings: Settings) -> SparkSession:
             "Environment 'databricks' has no Spark session on this machine",
             "Let the step launcher run the step on Databricks, set SPARK_REMOTE, or use HYDRO_ENVIRONMENT=local",
         )
+    require_answer(os.environ.get("SPARK_REMOTE", ""))
     return _with_code(_utc(SparkSession.builder.getOrCreate()))
+
+
+def require_answer(endpoint: str) -> None:
+    """Raises SettingsError when nothing listens at `sc://host:port/...`: Spark Connect would try for ten minutes.
+
+    Other kinds of endpoints, and those behind a proxy, are left to Spark.
+    """
+    address = urlsplit(endpoint)
+    if (
+        address.scheme != "sc"
+        or not address.hostname
+        or {"grpc_proxy", "https_proxy", "http_proxy"} & os.environ.keys()
+    ):
+        return
+    port = address.port or _SPARK_CONNECT_PORT
+    try:
+        socket.create_connection((address.hostname, port), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise SettingsError(
+            f"No Spark Connect endpoint answers at {address.hostname}:{port} ({error})",
+            "Start it, or correct SPARK_REMOTE (HYDRO_SPARK_REMOTE)",
+        ) from error
 
 
 def _with_code(session: SparkSession) -> SparkSession:

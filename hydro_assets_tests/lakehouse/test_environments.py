@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hydro_assets.errors import SettingsError
-from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.lakehouse import Lakehouse, environments
 from hydro_assets.lakehouse.environments import ENVIRONMENTS, ambient_session, embedded_session
 from hydro_assets.settings import Settings
 
@@ -45,8 +46,9 @@ def test_ambient_session__away_from_databricks_names_the_remedy(
 
 
 def test_spark_connect_endpoint__by_configuration(settings: Settings, make_settings: Callable[..., Settings]) -> None:
-    session = embedded_session(settings)
-    endpoint = f"sc://{session.client.host}"  # type: ignore[attr-defined]
+    embedded_session(settings)
+    host, port = environments._embedded["server"].listening_address
+    endpoint = f"sc://{host}:{port}"
     remote = Lakehouse(make_settings(environment="spark", spark_remote=endpoint))
     assert remote.spark.range(3).count() == 3
     assert remote.spark.conf.get("spark.sql.session.timeZone") == "UTC"
@@ -66,3 +68,22 @@ def test_classic_session__is_configured_for_delta(tmp_path: Path) -> None:
     )
     assert "zone UTC" in done.stdout, done.stderr[-2000:]
     assert "extension io.delta.sql.DeltaSparkSessionExtension" in done.stdout
+
+
+@pytest.mark.parametrize("by", ["setting", "variable"])
+def test_spark_remote__that_nobody_listens_at_is_told_at_once(
+    make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"sc://127.0.0.1:{taken.getsockname()[1]}/;token=hidden"
+    for proxy in ("grpc_proxy", "https_proxy", "http_proxy"):
+        monkeypatch.delenv(proxy, raising=False)
+    if by == "setting":
+        settings = make_settings(environment="spark", spark_remote=endpoint)
+    else:
+        monkeypatch.setenv("SPARK_REMOTE", endpoint)
+        settings = make_settings(environment="databricks")
+    with pytest.raises(SettingsError, match="No Spark Connect endpoint answers at 127.0.0.1") as refused:
+        _ = Lakehouse(settings).spark
+    assert "hidden" not in str(refused.value)
