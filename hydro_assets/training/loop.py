@@ -110,26 +110,25 @@ class Threads:
     a turn on a core (measured: 200 times slower). Two halves of a batch meet once.
     """
 
-    pool: ThreadPoolExecutor | None
     count: int
+    others: ThreadPoolExecutor
 
     @classmethod
     @contextmanager
     def of(cls, count: int) -> Iterator[Self]:
-        allowed = torch.get_num_threads()
+        allowed, count = torch.get_num_threads(), max(count, 1)
         torch.set_num_threads(1)
-        try:
-            if count <= 1:
-                yield cls(None, 1)
-            else:
-                with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-                    yield cls(pool, count)
+        try:  # an executor starts no thread before it has work
+            with ThreadPoolExecutor(count, initializer=torch.set_num_threads, initargs=(1,)) as others:
+                yield cls(count, others)
         finally:
             torch.set_num_threads(allowed)
 
-    def map(self, function: Callable[..., T], *parts: Sequence[Tensor | None]) -> list[T]:
-        """`function` of each part, in the order of the parts."""
-        return list((map if self.pool is None else self.pool.map)(function, *parts))
+    def map(self, function: Callable[..., T], *columns: Sequence[Tensor]) -> list[T]:
+        """`function` of each part, in their order, for at most `count` parts; this thread does the first one."""
+        first, *parts = zip(*columns, strict=True)
+        running = [self.others.submit(function, *part) for part in parts]
+        return [function(*first), *(future.result() for future in running)]
 
 
 def _train_epoch(
@@ -144,17 +143,18 @@ def _train_epoch(
     weights = list(model.parameters())
     total = torch.zeros((), device=order.device)
 
-    def part_of_batch(index: Tensor, noise: Tensor | None, known: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def part_of_batch(known: Tensor, goal: Tensor, *inputs: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         with mixed_precision(order.device):
-            output = model(*batches.inputs(index), *(() if noise is None else (noise,)))
-        loss = _loss_sum(output.float(), batches.goal[index]) / known
+            output = model(*inputs)
+        loss = _loss_sum(output.float(), goal) / known
         return loss.detach(), torch.autograd.grad(loss, weights)
 
     for index in order.split(batch_size):
-        known = _known(batches.goal[index])
-        parts = index.chunk(threads.count)
-        noise = [None] * len(parts) if batches.noise is None else batches.noise(index.numel()).chunk(threads.count)
-        results = threads.map(part_of_batch, parts, noise, [known] * len(parts))
+        goal = batches.goal[index]
+        # All inputs are gathered here: threads that run Python at the same time wait for each other at every call.
+        inputs = batches.inputs(index) + (() if batches.noise is None else (batches.noise(index.numel()),))
+        parts = [goal.chunk(threads.count), *(values.chunk(threads.count) for values in inputs)]
+        results = threads.map(part_of_batch, [_known(goal)] * len(parts[0]), *parts)
         for weight, *gradients in zip(weights, *(g for _, g in results), strict=True):
             weight.grad = sum(gradients[1:], gradients[0])
         nn.utils.clip_grad_norm_(weights, 1.0)
@@ -170,8 +170,7 @@ def _loss_of(model: nn.Module, batches: Batches, threads: Threads) -> float:
 
 def predict(model: nn.Module, inputs: Inputs, rows: Tensor) -> Tensor:
     """[N, H] float32 output of `model` for `rows`, in evaluation mode, on as many cores as torch may use."""
-    parts = -(-rows.numel() // PREDICTION_BATCH)
-    with Threads.of(1 if rows.is_cuda else min(torch.get_num_threads(), parts)) as threads:
+    with Threads.of(1 if rows.is_cuda else torch.get_num_threads()) as threads:
         return _predict(model, inputs, rows, threads)
 
 
@@ -179,12 +178,12 @@ def _predict(model: nn.Module, inputs: Inputs, rows: Tensor, threads: Threads) -
     model.eval()
 
     @torch.inference_mode()  # each thread has a mode of its own
-    def part(index: Tensor) -> Tensor:
+    def part(rows: Tensor) -> Tensor:
         with mixed_precision(rows.device):
-            return model(*inputs(index)).float()
+            return torch.cat([model(*inputs(index)).float() for index in rows.split(PREDICTION_BATCH)])
 
     with torch.inference_mode():
-        return torch.cat(threads.map(part, rows.split(PREDICTION_BATCH)))
+        return torch.cat(threads.map(part, rows.chunk(threads.count)))
 
 
 def mixed_precision(device: torch.device) -> torch.autocast:
