@@ -75,12 +75,12 @@ def test_import__of_the_same_export_again_changes_nothing(run: Run, csv: Path, l
 
 def test_import__of_a_file_that_is_not_there_fails_once_with_the_remedy(run: Run, lakehouse: Lakehouse) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        result = run(instance, Path("/Volumes/farm/landing/nowhere.csv"))
+        result = run(instance, Path("/Volumes/main/landing/nowhere.csv"))
     assert not result.success
     kinds = [e.event_type_value for e in result.all_events]
     assert ("STEP_FAILURE" in kinds, "STEP_UP_FOR_RETRY" in kinds) == (True, False)
     failure = result.failure_data_for_node("add_export")
     assert failure is not None
     assert failure.user_failure_data is not None
-    assert "There is no file /Volumes/farm/landing/nowhere.csv" in str(failure.user_failure_data.description)
+    assert "There is no file /Volumes/main/landing/nowhere.csv" in str(failure.user_failure_data.description)
     assert not lakehouse.exists("gold.iot_data")
