@@ -202,7 +202,7 @@ class Settings(BaseSettings):
     days_per_task: int = Field(7, ge=1, le=366, description="days of one system in one Spark task: bounds memory")
     crop: CropProfile = CropProfile()
 
-    target_col: str = "ph_level"
+    target_col: str = Field("ph_level", description="sensor column that is forecast")
     sequence_length: int = Field(24, ge=2, le=4096, description="steps of history a recurrent model sees")
     forecast_horizon: int = Field(1, ge=1, le=1440, description="steps ahead; H outputs in one pass")
     minimum_records: int = Field(1000, ge=1)
@@ -236,6 +236,15 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError) as exc:
             raise ValueError(f"'{value}' is not an IANA time zone; write for example UTC or Europe/Amsterdam") from exc
+        return value
+
+    @field_validator("target_col")
+    @classmethod
+    def _known_sensor(cls, value: str) -> str:
+        from hydro_assets.columns import SENSOR  # which imports this module
+
+        if value not in SENSOR:
+            raise ValueError(f"'{value}' is not a sensor column; choose one of {', '.join(SENSOR)}")
         return value
 
     @field_validator("feature_step")

@@ -7,7 +7,7 @@ import dagster as dg
 
 from hydro_assets.assets.facts import image, markdown_table
 from hydro_assets.assets.sensor_features import HEAVY, RETRY, SENSOR_FEATURES
-from hydro_assets.assets.training_config import TrainingConfig
+from hydro_assets.assets.training_config import Overrides, overridden
 from hydro_assets.columns import MODELS
 from hydro_assets.settings import Settings
 from hydro_assets.training.bootstrap import interval_text
@@ -43,15 +43,16 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
         kinds=_KINDS[kind],
         description=_TEXT[kind],
         code_version="1",
+        config_schema=dg.Field(Overrides(settings, kind), is_required=False, default_value={}),
         op_tags={"hydro/compute": "cpu" if kind == "lightgbm" else "gpu"},
     )
-    def registered_model(context: dg.AssetExecutionContext, config: TrainingConfig) -> dg.MaterializeResult:
+    def registered_model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.assets.outcome import no_retry_on_contract
         from hydro_assets.tasks.training import train_model
 
         lakehouse = context.resources.lakehouse.get()
         with no_retry_on_contract():
-            chosen = config.applied_to(lakehouse.settings)
+            chosen = overridden(lakehouse.settings, context.op_execution_context.op_config)
             trained = train_model(
                 lakehouse,
                 kind,
