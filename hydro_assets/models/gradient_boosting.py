@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -79,7 +79,7 @@ class LightGBMForecaster(Forecaster):
                 f"regression, {h} steps ahead",
             )
             self.regressors.append(booster)
-            fit_notes.history += [{"horizon": h, "round": i, "validation_loss": v} for i, v in enumerate(curve, 1)]
+            fit_notes.history += _rounds(h, "loss", curve)
 
     def _fit_classification(
         self, samples: Samples, train: np.ndarray, validation: np.ndarray, fit_notes: FitNotes, report: Report
@@ -102,13 +102,14 @@ class LightGBMForecaster(Forecaster):
                     f"constant {share:g}, nothing was learned"
                 )
                 continue
-            booster, _ = self._boost(
+            booster, curve = self._boost(
                 {"objective": "binary"},
                 (train, y),
                 (validation, y_validation),
                 report,
                 f"classification, {h} steps ahead",
             )
+            fit_notes.history += _rounds(h, "log_loss", curve)
             raw = booster.predict(validation, raw_score=True)
             self.classifiers.append(booster)
             self.calibrations.append(PlattScaling.fit(np.asarray(raw), y_validation))
@@ -120,7 +121,8 @@ class LightGBMForecaster(Forecaster):
         validation: tuple[np.ndarray, np.ndarray],
         report: Report,
         what: str,
-    ) -> tuple[lgb.Booster, list[float]]:
+    ) -> tuple[lgb.Booster, dict[str, list[float]]]:
+        """The booster, and the loss after every round on `train` and, where it has known goals, on `validation`."""
         config = self.config
         parameters = {
             **objective,
@@ -136,15 +138,16 @@ class LightGBMForecaster(Forecaster):
         }
         data = lgb.Dataset(*_known(*train))
         held = _known(*validation)
-        callbacks, curve = [], {}
-        valid_sets = []
+        curve: dict[str, dict[str, list[float]]] = {}
+        watched, callbacks = {"train": data}, [lgb.record_evaluation(curve)]
         if held[1].size:
-            valid_sets = [data.create_valid(*held)]
-            callbacks = [lgb.early_stopping(config.early_stopping_rounds, verbose=False), lgb.record_evaluation(curve)]
-        booster = lgb.train(parameters, data, config.num_boost_round, valid_sets, ["validation"], callbacks=callbacks)
+            watched["validation"] = data.create_valid(*held)
+            callbacks.append(lgb.early_stopping(config.early_stopping_rounds, verbose=False))
+        booster = lgb.train(
+            parameters, data, config.num_boost_round, list(watched.values()), list(watched), callbacks=callbacks
+        )
         report(f"lightgbm {what}: {booster.best_iteration or booster.num_trees()} rounds kept")
-        losses = next(iter(curve["validation"].values())) if curve else []
-        return booster, losses
+        return booster, {part: next(iter(losses.values())) for part, losses in curve.items()}
 
     def predict(self, grid: SegmentGrid, rows: np.ndarray, anchor: np.ndarray) -> np.ndarray:
         if not self.regressors or self.output is None or rows.size == 0:
@@ -224,6 +227,14 @@ class LightGBMForecaster(Forecaster):
 
     def describe_inputs(self) -> Sequence[str]:
         return [name for name in self.columns if name in self.names]
+
+
+def _rounds(horizon: int, loss: str, curve: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
+    """`curve` as entries of the history: horizon, round, and `loss` of each part."""
+    return [
+        {"horizon": horizon, "round": number, **{f"{part}_{loss}": v for part, v in zip(curve, values, strict=True)}}
+        for number, values in enumerate(zip(*curve.values(), strict=True), start=1)
+    ]
 
 
 def _known(features: np.ndarray, goal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

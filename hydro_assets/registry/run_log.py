@@ -76,7 +76,7 @@ def parameters_of(settings: Settings, result: TrainingResult) -> dict[str, Any]:
 
 def metrics_of(result: TrainingResult, kind: str, at_ms: int) -> list[Metric]:
     """Metrics of all systems together, per horizon and in the mean over horizons, and the history of every epoch or,
-    `validation_loss_h1`, boosting round.
+    `validation_loss_h1` and `validation_log_loss_h1`, boosting round.
 
     `holdout_mae_h1` is the model's own, `holdout_mae_low_h1` and `holdout_mae_high_h1` bound it,
     `holdout_mae_h1_persistence` is that of a baseline, `holdout_mae` the mean over horizons. Single systems, and the

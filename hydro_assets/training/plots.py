@@ -18,18 +18,26 @@ _HORIZONS_SHOWN = 6
 
 
 def learning_curve(history: Sequence[Mapping[str, float]]) -> bytes:
-    """Loss per epoch (recurrent), or per round for some of the horizons (LightGBM)."""
-    figure, axes = _figure("learning curve", "epoch or round", "loss")
-    frame = pl.DataFrame(history)
+    """Loss per epoch (recurrent), or per round for some of the horizons (LightGBM); beside it that of a classifier."""
+    frame = pl.DataFrame(history, infer_schema_length=None)
     x = "epoch" if "epoch" in frame.columns else "round"
+    losses = [name for name in ("loss", "log_loss") if f"train_{name}" in frame.columns]
+    figure = Figure(figsize=(9, 4), layout="constrained")
+    for place, loss in enumerate(losses, start=1):
+        label = loss.replace("_", " ")
+        axes = figure.add_subplot(1, len(losses), place, title="learning curve", xlabel=x, ylabel=label)
+        _draw_losses(axes, frame.drop_nulls(f"train_{loss}"), x, loss)
+    return _png(figure)
+
+
+def _draw_losses(axes: Axes, frame: pl.DataFrame, x: str, loss: str) -> None:
     horizons = np.unique(frame["horizon"].to_numpy()) if "horizon" in frame.columns else [None]
     for horizon in horizons[:: math.ceil(len(horizons) / _HORIZONS_SHOWN)]:
-        part = frame if horizon is None else frame.filter(pl.col("horizon") == horizon)
-        for name in (c for c in ("train_loss", "validation_loss") if c in part.columns):
-            label = name.replace("_", " ") + ("" if horizon is None else f", {horizon} steps ahead")
-            axes.plot(part[x], part[name], label=label)
+        shown = frame if horizon is None else frame.filter(pl.col("horizon") == horizon)
+        for part in (p for p in ("train", "validation") if f"{p}_{loss}" in frame.columns):
+            label = part + ("" if horizon is None else f", {horizon} steps ahead")
+            axes.plot(shown[x], shown[f"{part}_{loss}"], label=label)
     axes.legend(fontsize="small")
-    return _png(figure)
 
 
 def forecast_against_truth(

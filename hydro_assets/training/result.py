@@ -20,7 +20,8 @@ class TrainingResult:
 
     Attributes:
         metrics, classification: METRICS_SCHEMA and CLASSIFICATION_SCHEMA.
-        history: losses per epoch (recurrent) or per round and horizon (LightGBM).
+        history: `train_loss`, `validation_loss` per epoch (recurrent) or per round and horizon (LightGBM, whose
+            classifier has `train_log_loss`, `validation_log_loss`).
         importance: share of the gain per feature; permutation: percent of holdout MAE that shuffling it adds.
     """
 

@@ -80,8 +80,9 @@ def test_classifier_scores__are_logged(trained: Trained) -> None:
     assert logged["holdout_accuracy_h1"] > 0.5
 
 
-def test_boosting_rounds__are_a_curve_per_horizon(trained: Trained) -> None:
-    curve = [m for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1) if m.key == "validation_loss_h2"]
+@pytest.mark.parametrize("loss", ["train_loss", "validation_loss", "train_log_loss", "validation_log_loss"])
+def test_boosting_rounds__are_a_curve_per_horizon(trained: Trained, loss: str) -> None:
+    curve = [m for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1) if m.key == f"{loss}_h2"]
     assert [m.step for m in curve] == list(range(1, len(curve) + 1))
     assert len(curve) > 1
     assert not {"round", "horizon"} & {m.key for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1)}

@@ -107,6 +107,10 @@ def test_train__of_a_task_type_gives_what_it_names(task_type: str, forecasts: bo
     assert last["quality"][0] == ("ok" if forecasts else "not_forecast")
     assert ("forecast_h1" in result.plots) == forecasts
     assert ("reliability" in result.plots) == probabilities
+    assert "learning_curve" in result.plots
+    curves = {name for entry in result.history for name in entry if name.endswith("loss")}
+    assert ({"train_loss", "validation_loss"} <= curves) == forecasts
+    assert ({"train_log_loss", "validation_log_loss"} <= curves) == probabilities
 
 
 @every_kind
@@ -153,7 +157,7 @@ def test_train__tells_its_progress() -> None:
     [
         (farm(500), {}, "500 rows have a ph_level, 1000 are needed"),
         (farm().drop("ph_level"), {}, "no column ph_level"),
-        (farm(), {"target_col": "system_id"}, "system_id is not a number"),
+        (farm().with_columns(pl.col("ph_level").cast(pl.String)), {}, "ph_level is not a number"),
         (farm(1100), {"forecast_horizon": 200}, "would be empty|is too few|too few"),
     ],
     ids=["too_short", "no_target", "text", "horizon_too_long"],
