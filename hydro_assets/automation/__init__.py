@@ -11,6 +11,7 @@ def all_automation(
     settings: Settings,
 ) -> tuple[Sequence, Sequence[dg.ScheduleDefinition], Sequence[dg.SensorDefinition]]:
     """Jobs, schedules and sensors of a farm with these settings."""
+    from hydro_assets.automation.abandoned import abandoned_trainings
     from hydro_assets.automation.alerts import check_failure_alert, run_failure_alert
     from hydro_assets.automation.gold_import import gold_import_job
     from hydro_assets.automation.gold_sensor import gold_watcher, reported_gold_sensor
@@ -32,6 +33,7 @@ def all_automation(
         reported_gold_sensor(settings),
         follows,
         retrain_sensor(settings),
+        abandoned_trainings(settings),
         run_failure_alert(settings),
         check_failure_alert(settings, every_check),
     ]

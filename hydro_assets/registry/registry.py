@@ -55,7 +55,6 @@ def train_and_register(
     *,
     horizons: Sequence[int] | None = None,
     on_progress: Callable[[str], None] | None = None,
-    dagster_run_is_over: Callable[[str], bool] | None = None,
 ) -> tuple[TrainingResult, RegisteredVersion]:
     """Train inside an MLflow run, log it, register it as challenger. A training that fails leaves a FAILED run.
 
@@ -68,7 +67,7 @@ def train_and_register(
 
     read = {"feature_store.sensor_features": provenance.feature_version, "gold.iot_data": provenance.gold_version}
     facts = DataFacts(table=provenance.feature_table, versions={table: v for table, v in read.items() if v is not None})
-    with training_run(settings, kind, provenance, dagster_run_is_over) as run:
+    with training_run(settings, kind, provenance) as run:
         result = train(kind, features, settings, horizons=horizons, data_facts=facts, on_progress=on_progress)
         digest = log_training(run, result, features)
     return result, register(run, result, digest)

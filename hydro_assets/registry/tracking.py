@@ -1,7 +1,8 @@
 """One MLflow run per training: FINISHED, FAILED or KILLED, never left RUNNING.
 
 A run is alive while its process holds a lock file under `HYDRO_HOME`; the operating system drops the lock when the
-process ends in whatever way, so the next training can tell a killed run from one that still works.
+process ends in whatever way, so the next look can tell a killed run from one that still works. Each training looks
+before it starts, and `end_abandoned` whenever it is asked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
+from hydro_assets.columns import MODELS
 from hydro_assets.registry.mlflow_client import (
     experiment_id,
     experiment_name,
@@ -70,12 +72,7 @@ class TrainingRun:
 
 
 @contextmanager
-def training_run(
-    settings: Settings,
-    kind: str,
-    provenance: Provenance,
-    dagster_run_is_over: Callable[[str], bool] | None = None,
-) -> Iterator[TrainingRun]:
+def training_run(settings: Settings, kind: str, provenance: Provenance) -> Iterator[TrainingRun]:
     """Open the MLflow run of one training, and end it: FINISHED, KILLED on Ctrl-C or exit, FAILED on any error.
 
     Runs that killed processes left behind are marked KILLED first (see `close_orphans`).
@@ -89,7 +86,7 @@ def training_run(
         with tracking_errors(settings, doing):
             client = mlflow_client(settings)
             experiment = experiment_id(client, settings, kind)
-            close_orphans(client, settings, experiment, provenance, dagster_run_is_over)
+            close_orphans(client, settings, experiment, provenance)
             run_id = client.create_run(
                 experiment,
                 run_name=f"{kind} {provenance.trained_at:%Y-%m-%d %H:%M}",
@@ -102,6 +99,25 @@ def training_run(
         except BaseException as exc:  # also Ctrl-C and exit: whatever ends the training must end its run
             _end_unfinished(client, run_id, exc)
             raise
+
+
+def end_abandoned(settings: Settings, at: datetime, dagster_run_is_over: Callable[[str], bool]) -> list[str]:
+    """Close the orphans of all kinds as seen at `at`; returns their ids. Makes neither a store nor an experiment.
+
+    Raises:
+        TrackingError: MLflow cannot be reached or written.
+    """
+    if settings.has_local_mlflow and not (settings.root / "mlflow").exists():
+        return []
+    closed: list[str] = []
+    with tracking_errors(settings, "Looking for abandoned trainings"):
+        client = mlflow_client(settings)
+        for kind in MODELS:
+            experiment = client.get_experiment_by_name(experiment_name(settings, kind))
+            if experiment is not None:
+                looking = Provenance(trained_at=at)
+                closed += close_orphans(client, settings, experiment.experiment_id, looking, dagster_run_is_over)
+    return closed
 
 
 def close_orphans(

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 
 from hydro_assets.errors import TrackingError, TrainingError
 from hydro_assets.registry.mlflow_client import experiment_id, mlflow_client
-from hydro_assets.registry.tracking import LONGEST_TRAINING, Provenance, training_run
+from hydro_assets.registry.tracking import LONGEST_TRAINING, Provenance, end_abandoned, training_run
 from hydro_assets.settings import Settings
 
 MakeSettings = Callable[..., Settings]
@@ -161,46 +161,60 @@ def test_training_that_still_works__is_left_alone_by_another(quick: MakeSettings
     assert _status(settings, first.run_id) == "FINISHED"
 
 
+def left_running(settings: Settings, provenance: Provenance, tags: dict[str, str]) -> str:
+    """A run of another machine, whose lock cannot be seen here."""
+    client = mlflow_client(settings)
+    started_ms = round(provenance.trained_at.timestamp() * 1000)
+    return client.create_run(experiment_id(client, settings, "gru"), start_time=started_ms, tags=tags).info.run_id
+
+
 @pytest.mark.parametrize(
-    ("tags", "later", "is_over", "status"),
+    ("tags", "later", "status"),
     [
-        ({"dagster_run_id": "gone"}, timedelta(0), lambda run: run == "gone", "KILLED"),
-        ({"dagster_run_id": "alive"}, timedelta(0), lambda run: run == "gone", "RUNNING"),
+        ({"dagster_run_id": "another"}, timedelta(0), "RUNNING"),
         (
             {"dagster_run_id": "run-1", "asset": "hydroponics_lstm_forecast", "partition": "2024-03-01"},
             timedelta(0),
-            None,
             "KILLED",
         ),
-        ({"dagster_run_id": "run-1", "asset": "another"}, timedelta(0), None, "RUNNING"),
-        ({}, timedelta(hours=1), None, "RUNNING"),
-        ({}, LONGEST_TRAINING + timedelta(hours=1), None, "KILLED"),
+        ({"dagster_run_id": "run-1", "asset": "another"}, timedelta(0), "RUNNING"),
+        ({}, timedelta(hours=1), "RUNNING"),
+        ({}, LONGEST_TRAINING + timedelta(hours=1), "KILLED"),
     ],
     ids=[
-        "its Dagster run is over",
-        "its Dagster run works",
+        "of another Dagster run",
         "we are its retry",
         "sibling step of our Dagster run",
-        "another machine, an hour ago",
-        "another machine, too long ago",
+        "an hour ago",
+        "too long ago",
     ],
 )
 def test_run_of_another_machine__is_given_up_for_a_reason_only(
-    quick: MakeSettings,
-    provenance: Provenance,
-    tags: dict[str, str],
-    later: timedelta,
-    is_over: Callable[[str], bool] | None,
-    status: str,
+    quick: MakeSettings, provenance: Provenance, tags: dict[str, str], later: timedelta, status: str
 ) -> None:
     settings = quick()
-    client = mlflow_client(settings)
-    started_ms = round(provenance.trained_at.timestamp() * 1000)
-    other = client.create_run(experiment_id(client, settings, "gru"), start_time=started_ms, tags=tags).info.run_id
+    other = left_running(settings, provenance, tags)
     now = provenance.model_copy(update={"trained_at": provenance.trained_at + later})
-    with training_run(settings, "gru", now, is_over):
+    with training_run(settings, "gru", now):
         pass
     assert _status(settings, other) == status
+
+
+def test_end_abandoned__ends_what_dagster_knows_to_be_over(
+    quick: MakeSettings, provenance: Provenance
+) -> None:
+    settings = quick()
+    gone, alive = (left_running(settings, provenance, {"dagster_run_id": name}) for name in ("gone", "alive"))
+    with training_run(settings, "gru", provenance) as here:
+        closed = end_abandoned(settings, provenance.trained_at, lambda run: run in ("gone", "run-1"))
+        assert closed == [gone]
+        assert [_status(settings, run) for run in (gone, alive, here.run_id)] == ["KILLED", "RUNNING", "RUNNING"]
+
+
+def test_end_abandoned__makes_no_store(make_settings: MakeSettings, provenance: Provenance) -> None:
+    settings = make_settings()
+    assert end_abandoned(settings, provenance.trained_at, lambda _: True) == []
+    assert not settings.root.exists()
 
 
 def test_two_processes__train_side_by_side_in_a_home_that_is_new(make_settings: MakeSettings) -> None:
