@@ -61,6 +61,10 @@ def promote(
         features: feature rows of the holdout with history before it; the holdout runs from the start of the judged
             version's own to the last row.
         version: what is judged; default the challenger.
+
+    Raises:
+        TrackingError: the registry or the store of the files does not answer. Nothing is changed: a champion that
+            cannot be reached is not a damaged one.
     """
     name = registered_name(settings, kind)
     with tracking_errors(settings, f"Looking up champion and challenger of {name}"):

@@ -13,12 +13,19 @@ from hydro_assets.registry.mlflow_client import (
     client_of,
     is_unity_catalog,
     mlflow_client,
-    one_line,
     registered_name,
     tracking_errors,
 )
 from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, package_digest
-from hydro_assets.registry.versions import CHAMPION, DIGEST, aliases, find_version, is_whole, latest_whole
+from hydro_assets.registry.versions import (
+    CHAMPION,
+    DIGEST,
+    aliases,
+    find_version,
+    found_or_none,
+    is_whole,
+    latest_whole,
+)
 from hydro_assets.settings import Settings, duration_text
 
 if TYPE_CHECKING:
@@ -60,6 +67,7 @@ def load_package(settings: Settings, kind: str, version: str) -> ForecastPackage
 
     Raises:
         ModelUnavailableError: version missing, files missing or damaged, or trained for another target or grid.
+        TrackingError: the registry or the store of the files does not answer; that says nothing about the version.
     """
     package = fetch_package(settings, kind, version)
     if problems := misfits(package, settings):
@@ -88,32 +96,27 @@ def fetch_package(settings: Settings, kind: str, version: str) -> ForecastPackag
         found = find_version(mlflow_client(settings), name, version)
     if found is None:
         raise ModelUnavailableError(f"{name} has no version {version}", "Choose a version that `hydro verify` lists")
-    return _download(settings.tracking_uri, settings.registry_uri, name, version, found.tags.get(DIGEST, ""))
+    with tracking_errors(settings, f"Reading the files of version {version} of {name}"):
+        return _download(settings.tracking_uri, settings.registry_uri, name, version, found.tags.get(DIGEST, ""))
 
 
 @lru_cache(maxsize=12)
 def _download(tracking: str, registry: str, name: str, version: str, digest: str) -> ForecastPackage:
     # Cached because a worker scores many days with the same three versions; a version never changes, and its digest in
     # the key tells a registry that was made anew under the same address.
-    from mlflow.artifacts import download_artifacts
-    from mlflow.exceptions import MlflowException
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     from hydro_assets.models.package import ForecastPackage
 
     uri = f"models:/{name}/{version}"
     if not is_unity_catalog(registry):  # MLflow resolves such a URI by its process-wide registry
         uri = client_of(tracking, registry).get_model_version_download_uri(name, version)
+    store = get_artifact_repository(uri, tracking, registry)
+    # A download tells a lost file and a lost connection by the same error. A listing fails for the connection only.
+    if not found_or_none(store.list_artifacts, PACKAGE_FOLDER):
+        raise ModelUnavailableError(f"The files of version {version} of {name} are gone", _REMEDY)
     with tempfile.TemporaryDirectory() as scratch:
-        try:
-            folder = Path(
-                download_artifacts(
-                    f"{uri}/{PACKAGE_FOLDER}", dst_path=scratch, tracking_uri=tracking, registry_uri=registry
-                )
-            )
-        except (MlflowException, OSError) as exc:
-            raise ModelUnavailableError(
-                f"The files of version {version} of {name} cannot be read ({one_line(exc)})", _REMEDY
-            ) from exc
+        folder = Path(store.download_artifacts(PACKAGE_FOLDER, dst_path=scratch))
         if package_digest(folder) != digest:
             raise ModelUnavailableError(
                 f"The files of version {version} of {name} are damaged or incomplete: their checksum is another",

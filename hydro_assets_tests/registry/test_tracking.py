@@ -200,9 +200,7 @@ def test_run_of_another_machine__is_given_up_for_a_reason_only(
     assert _status(settings, other) == status
 
 
-def test_end_abandoned__ends_what_dagster_knows_to_be_over(
-    quick: MakeSettings, provenance: Provenance
-) -> None:
+def test_end_abandoned__ends_what_dagster_knows_to_be_over(quick: MakeSettings, provenance: Provenance) -> None:
     settings = quick()
     gone, alive = (left_running(settings, provenance, {"dagster_run_id": name}) for name in ("gone", "alive"))
     with training_run(settings, "gru", provenance) as here:
