@@ -122,4 +122,7 @@ def _download(tracking: str, registry: str, name: str, version: str, digest: str
                 f"The files of version {version} of {name} are damaged or incomplete: their checksum is another",
                 _REMEDY,
             )
-        return ForecastPackage.load(folder)
+        try:
+            return ForecastPackage.load(folder)
+        except ModelUnavailableError as error:  # of another release of the code: its files are as they were made
+            raise ModelUnavailableError(f"Version {version} of {name}: {error.problem}", _REMEDY) from error

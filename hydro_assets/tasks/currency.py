@@ -9,6 +9,7 @@ from datetime import date
 from typing import Any
 
 from hydro_assets.columns import MODELS
+from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.feature_store.staleness import BuiltDays, GoldDays, Reach, stale_days
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.warehouse_log import change_log
@@ -62,7 +63,7 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
 
 
 def _is_current(settings: Settings, kind: str, feature_version: int) -> bool:
-    """Whether the newest version was trained on these features, for this target, with these parameters."""
+    """Whether the newest version can be read, and learned from these features, for this target, as configured."""
     from hydro_assets.registry.serving import fetch_package, misfits
 
     name = registered_name(settings, kind)
@@ -72,7 +73,10 @@ def _is_current(settings: Settings, kind: str, feature_version: int) -> bool:
         found = None if newest is None else find_version(client, name, newest)
     if found is None or found.tags.get("feature_version") != str(feature_version):
         return False
-    package = fetch_package(settings, kind, found.version)
+    try:
+        package = fetch_package(settings, kind, found.version)
+    except ModelUnavailableError:  # a new version is the way out
+        return False
     return not misfits(package, settings) and _asked(kind, settings).items() <= _plain(package.info.params).items()
 
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta
 
 import polars as pl
 
-from hydro_assets.columns import MODELS, SYSTEM_OUTLOOK
+from hydro_assets.columns import MODELS
 from hydro_assets.errors import TableError
 from hydro_assets.inference.members import ServingModels
 from hydro_assets.inference.plan import ScoredDays, score_days
@@ -32,15 +32,15 @@ def batch_inference(lakehouse: Lakehouse, start_day: date, end_day: date, scored
 
 
 def refresh_outlook(lakehouse: Lakehouse, as_of: datetime) -> pl.DataFrame:
-    """Bring `system_outlook` up to the newest day of `batch_predictions`."""
+    """Bring `system_outlook` up to the newest row of every system in `batch_predictions`."""
+    from pyspark.sql import functions as F
+
     from hydro_assets.inference.outlook import PREDICTIONS, update_outlook
 
     days = lakehouse.days(PREDICTIONS)
     if not days:
         raise TableError(f"{PREDICTIONS} holds no row", "Score a day first: materialise batch_predictions")
-    first = days[0]
-    if lakehouse.exists(SYSTEM_OUTLOOK.name):
-        # A system may have fallen silent since: start where the oldest of the newest rows lies.
-        known = lakehouse.read_polars(SYSTEM_OUTLOOK.name, columns=["timestamp"])["timestamp"].min()
-        first = max(first, known.date()) if isinstance(known, datetime) else first
+    # Systems that fell silent, or that were imported with old readings, have their newest row before the newest day.
+    newest = lakehouse.read(PREDICTIONS).groupBy("system_id").agg(F.max("date").alias("date"))
+    first = newest.agg(F.min("date")).collect()[0][0]
     return update_outlook(lakehouse, lakehouse.settings, first, days[-1] + timedelta(days=1), as_of)
