@@ -3,11 +3,11 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
@@ -17,6 +17,7 @@ from hydro_assets.errors import HydroError
 from hydro_assets.settings import Settings
 
 TRIES = 3
+PASSING = (408, 429)  # of the 4xx answers: too slow, too many
 CHECK_ALERT_INTERVAL = 60
 
 
@@ -24,8 +25,18 @@ class AlertError(HydroError):
     """The webhook took no alert."""
 
 
+class _NoRedirect(HTTPRedirectHandler):
+    """urllib follows a redirected POST with a GET: the receiver would answer 200 to an alert that it never saw."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 def post(address: str, alert: Mapping[str, Any], wait: Callable[[float], None] = time.sleep) -> None:
-    """POST `alert` as JSON, three times at most; 4xx answers are final. Raises AlertError without the address."""
+    """POST `alert` as JSON, three times at most; redirects and most 4xx answers are final.
+
+    Raises AlertError without the address.
+    """
     body = json.dumps(alert, default=str).encode()
     problem = ""
     for attempt in range(TRIES):
@@ -33,11 +44,11 @@ def post(address: str, alert: Mapping[str, Any], wait: Callable[[float], None] =
             wait(2.0**attempt)
         try:
             request = Request(address, body, {"content-type": "application/json"}, method="POST")
-            with urlopen(request, timeout=10):
+            with build_opener(_NoRedirect).open(request, timeout=10):
                 return
         except HTTPError as error:
             problem = f"it answered {error.code}"
-            if error.code < 500:
+            if error.code < 500 and error.code not in PASSING:
                 break
         except (OSError, HTTPException, ValueError) as error:  # no receiver, a cut connection, no address at all
             problem = f"{type(error).__name__}: no connection"
@@ -45,15 +56,21 @@ def post(address: str, alert: Mapping[str, Any], wait: Callable[[float], None] =
     raise AlertError(f"The webhook took no alert: {problem}", "Check HYDRO_WEBHOOK_URL and the receiver") from None
 
 
-def send(settings: Settings, log: logging.Logger, alert: Mapping[str, Any]) -> None:
-    """Log the alert; post it where a webhook is set. An alert that cannot be posted is logged as an error."""
-    log.error(str(alert["text"]))
+def send(settings: Settings, log: logging.Logger, alerts: Sequence[Mapping[str, Any]]) -> None:
+    """Log the alerts; post them where a webhook is set, until one cannot be posted, which is logged as an error.
+
+    A dead receiver costs the time of one alert, not of all: a sensor that is too slow is stopped, and would begin anew.
+    """
+    for alert in alerts:
+        log.error(str(alert["text"]))
     if settings.webhook_url is None:
         return
-    try:
-        post(settings.webhook_url.get_secret_value(), alert)
-    except AlertError as error:
-        log.error(str(error))
+    for done, alert in enumerate(alerts):
+        try:
+            post(settings.webhook_url.get_secret_value(), alert)
+        except AlertError as error:
+            log.error(f"{error} {len(alerts) - done} alerts stand in the log alone.")
+            return
 
 
 def run_failure_alert(settings: Settings) -> dg.SensorDefinition:
@@ -67,7 +84,7 @@ def run_failure_alert(settings: Settings) -> dg.SensorDefinition:
     def alert_run_failure(context: dg.RunFailureSensorContext) -> None:
         if context.dagster_run.tags.get("dagster/will_retry") == "true":
             return
-        send(settings, context.log, run_failure(context))
+        send(settings, context.log, [run_failure(context)])
 
     return alert_run_failure
 
@@ -107,8 +124,7 @@ def check_failure_alert(settings: Settings, keys: list[dg.AssetCheckKey]) -> dg.
             context.update_cursor(str(time.time()))
             return dg.SkipReason("Watching for failed checks from now on")
         alerts = check_failures(context.instance, keys, float(context.cursor))
-        for alert in alerts:
-            send(settings, context.log, alert)
+        send(settings, context.log, alerts)
         context.update_cursor(str(max([float(context.cursor), *(a["timestamp"] for a in alerts)])))
         return dg.SkipReason(
             f"{len(alerts)} failed checks were told" if alerts else "No check failed since the last look"

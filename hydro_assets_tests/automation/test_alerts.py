@@ -37,6 +37,11 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 receiver.got.append(json.loads(body))
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
+                self.send_header("location", "/elsewhere")
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *args: Any) -> None: ...
@@ -70,8 +75,8 @@ def test_post__delivers_once(receiver: Receiver) -> None:
     assert receiver.got == [{"text": "hello"}]
 
 
-def test_post__tries_again_after_a_server_error(receiver: Receiver) -> None:
-    receiver.answers = [503, 500]
+def test_post__tries_again_where_that_may_help(receiver: Receiver) -> None:
+    receiver.answers = [503, 429]
     post(receiver.address, {"text": "hello"}, no_wait)
     assert len(receiver.got) == 3
 
@@ -85,14 +90,18 @@ def test_post__gives_up_after_three_and_keeps_the_address_to_itself(receiver: Re
     assert SECRET not in str(caught.value)
 
 
-def test_post__a_refusal_is_final(receiver: Receiver) -> None:
-    receiver.answers = [403]
-    with pytest.raises(AlertError, match="it answered 403"):
+@pytest.mark.parametrize("answer", [403, 404, 301, 302])
+def test_post__a_refusal_is_final_and_so_is_a_redirect(receiver: Receiver, answer: int) -> None:
+    receiver.answers = [answer]
+    with pytest.raises(AlertError, match=f"it answered {answer}"):
         post(receiver.address, {"text": "hello"}, no_wait)
     assert len(receiver.got) == 1
 
 
-@pytest.mark.parametrize("address", [f"http://127.0.0.1:9/{SECRET}", f"not an address {SECRET}"])
+@pytest.mark.parametrize(
+    "address",
+    [f"http://127.0.0.1:9/{SECRET}", f"http://127.0.0.1:9/?token={SECRET}", f"http://u:{SECRET}@127.0.0.1:9/", SECRET],
+)
 def test_send__without_a_receiver_logs_and_goes_on(
     make_settings: Callable[..., Settings],
     caplog: pytest.LogCaptureFixture,
@@ -101,14 +110,25 @@ def test_send__without_a_receiver_logs_and_goes_on(
 ) -> None:
     monkeypatch.setattr("time.sleep", no_wait)
     monkeypatch.setattr("hydro_assets.automation.alerts.TRIES", 1)
-    send(make_settings(webhook_url=address), logging.getLogger("alerts"), {"text": "day 3 failed"})
+    send(make_settings(webhook_url=address), logging.getLogger("alerts"), [{"text": "day 3 failed"}])
     assert "day 3 failed" in caplog.text
     assert "The webhook took no alert" in caplog.text
     assert SECRET not in caplog.text
 
 
+def test_send__stops_at_the_first_that_is_not_taken(
+    make_settings: Callable[..., Settings], receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    receiver.answers = [200, 403]
+    alerts = [{"text": f"day {day} failed"} for day in range(4)]
+    send(make_settings(webhook_url=receiver.address), logging.getLogger("alerts"), alerts)
+    assert receiver.got == alerts[:2]
+    assert caplog.messages[:4] == [alert["text"] for alert in alerts]
+    assert caplog.messages[4].endswith("3 alerts stand in the log alone.")
+
+
 def test_send__without_webhook_logs_only(settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
-    send(settings, logging.getLogger("alerts"), {"text": "day 3 failed"})
+    send(settings, logging.getLogger("alerts"), [{"text": "day 3 failed"}])
     assert caplog.messages == ["day 3 failed"]
 
 
