@@ -96,7 +96,10 @@ def save_pyfunc(package: ForecastPackage, example: pl.DataFrame, folder: Path) -
             code_paths=[str(code)],
             signature=signature(info),
             input_example=given,
-            pip_requirements=[f"{name}=={version(name)}" for name in (*_REQUIREMENTS, _LEARNER[info.kind])],
+            # A local build such as 2.13.0+cpu is no release that pip would find.
+            pip_requirements=[
+                f"{name}=={version(name).partition('+')[0]}" for name in (*_REQUIREMENTS, _LEARNER[info.kind])
+            ],
             metadata={"kind": info.kind, "target_col": info.target_col, "unit": info.unit},
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
     from hydro_assets.registry.promotion import PromotionDecision
     from hydro_assets.registry.registry import RegisteredVersion
     from hydro_assets.training.train import TrainingResult
+
+
+GIT_COMMIT = "HYDRO_GIT_COMMIT"
+"""Set for a launched step: the code that was shipped to it is no checkout."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +115,11 @@ def _span(features: pl.DataFrame) -> str:
 
 
 def git_commit() -> str | None:
-    """Commit of the checkout that this code runs from; None outside a checkout."""
+    """Commit of this code: as the host said that launched the step, else of its checkout; None where nobody knows."""
+    if GIT_COMMIT in os.environ:
+        return os.environ[GIT_COMMIT]
+    if shutil.which("git") is None:
+        return None
     found = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )

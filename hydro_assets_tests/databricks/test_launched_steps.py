@@ -12,6 +12,7 @@ import pytest
 
 from hydro_assets.resources.databricks_step.staging import Stage
 from hydro_assets.resources.step_launchers import StepLauncherResource
+from hydro_assets.tasks.training import GIT_COMMIT
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Finished, Workspace
 
 pytestmark = pytest.mark.databricks
@@ -45,8 +46,12 @@ def test_output_of_a_step__is_in_dagsters_compute_logs_and_on_the_page_of_the_ru
     assert "reading 2026-01-04 on emulated" in workspace_run_output(workspace, "readings")
 
 
-def test_launched_step__runs_the_shipped_code_even_where_the_hosts_folder_exists(run: Run) -> None:
+def test_launched_step__runs_the_shipped_code_even_where_the_hosts_folder_exists(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GIT_COMMIT, "0123abc")
     here, there = (run("tells_code", launch=launch).metadata("tells_code") for launch in (False, True))
+    assert (here.pop("commit"), there.pop("commit")) == ("0123abc", "0123abc")
     assert all(Path(file).is_relative_to(REPOSITORY) for file in here.values())
     assert all("hydro_step_" in file for file in there.values()), there
 

@@ -15,6 +15,7 @@ from hydro_assets.resources.databricks_step.launcher import VolumeStepLauncher, 
 from hydro_assets.resources.databricks_step.submission import dagster_run_config, submit_arguments
 from hydro_assets.resources.step_launchers import IN_LAUNCHED_STEP, Compute, StepLauncherResource
 from hydro_assets.settings import Settings, load_settings
+from hydro_assets.tasks.training import GIT_COMMIT
 
 POOL = {"instance_pool_id": "pool-7", "spark_version": "15.4.x-scala2.12", "num_workers": 2}
 
@@ -163,7 +164,8 @@ def test_permissions__go_with_the_submission() -> None:
     assert [entry.as_dict() for entry in acl] == [{"group_name": "growers", "permission_level": "CAN_VIEW"}]
 
 
-def test_dbfs__is_the_stock_launcher_with_the_same_choices() -> None:
+def test_dbfs__is_the_stock_launcher_with_the_same_choices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(GIT_COMMIT, "0123abc")
     made = launcher(
         staging="dbfs",
         cpu={"new_cluster": POOL, "dependencies": ["polars==2.1.0"]},
@@ -172,7 +174,7 @@ def test_dbfs__is_the_stock_launcher_with_the_same_choices() -> None:
         secrets=[{"name": "A", "scope": "s", "key": "k"}],
     )
     assert type(made) is DatabricksPySparkStepLauncher
-    assert made.env_variables == {"FARM": "north", IN_LAUNCHED_STEP: "1"}
+    assert made.env_variables == {"FARM": "north", GIT_COMMIT: "0123abc", IN_LAUNCHED_STEP: "1"}
     assert made.permissions == {"job_permissions": {"CAN_VIEW": [{"group_name": "growers"}]}}
     nodes = {"instance_pool_id": "pool-7"}
     cluster = {"spark_version": "15.4.x-scala2.12", "size": {"num_workers": 2}, "nodes": nodes}

@@ -32,7 +32,11 @@ def features(context: dg.AssetExecutionContext) -> None:
 @dg.asset(**LAUNCHED)
 def tells_code(context: dg.AssetExecutionContext) -> None:
     context.add_output_metadata(
-        {"file": __file__, "launcher": StepLauncherResource.create_resource.__code__.co_filename}
+        {
+            "file": __file__,
+            "launcher": StepLauncherResource.create_resource.__code__.co_filename,
+            "commit": os.environ.get("HYDRO_GIT_COMMIT", ""),
+        }
     )
 
 

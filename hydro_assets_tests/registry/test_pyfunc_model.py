@@ -94,9 +94,11 @@ def test_artifact__says_what_it_takes_and_gives(artifact: Callable[[str], Path],
 
 
 def test_requirements__are_what_loading_needs(artifact: Callable[[str], Path]) -> None:
-    names = {line.partition("==")[0] for line in (artifact("gru") / "requirements.txt").read_text().split()}
+    pins = (artifact("gru") / "requirements.txt").read_text().split()
+    names = {pin.partition("==")[0] for pin in pins}
     assert {"torch", "polars", "mlflow"} <= names
     assert not {name for name in names if name.startswith(("dagster", "pyspark", "pysail", "lightgbm"))}
+    assert not [pin for pin in pins if "+" in pin], "a local build is no release that pip would find"
 
 
 def test_artifact__holds_no_pickle(artifact: Callable[[str], Path]) -> None:

@@ -39,6 +39,7 @@ from hydro_assets.resources.databricks_step.submission import (
     submit_arguments,
 )
 from hydro_assets.resources.step_launchers import IN_LAUNCHED_STEP, StepLauncherResource
+from hydro_assets.tasks.training import GIT_COMMIT, git_commit
 
 _TERMINAL = {DagsterEventType.STEP_SUCCESS, DagsterEventType.STEP_FAILURE, DagsterEventType.STEP_UP_FOR_RETRY}
 _ENDED = {jobs.RunLifeCycleState.TERMINATED, jobs.RunLifeCycleState.SKIPPED, jobs.RunLifeCycleState.INTERNAL_ERROR}
@@ -119,7 +120,7 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
     def _submit(self, step_context: StepExecutionContext, stage: Stage) -> _Launched:
         config = self._config
         require_secrets(config, self._workspace)
-        environment = {**self.get_dagster_env_variables(), **config.step_environment()}
+        environment = {**self.get_dagster_env_variables(), **_code_environment(), **config.step_environment()}
         launch = launch_payload(config, step_context, environment)
         code, code_sha256 = code_archive(Path(config.source_root), config.packages)
         stage.create()
@@ -243,11 +244,16 @@ def dbfs_launcher(config: StepLauncherResource) -> DatabricksPySparkStepLauncher
     with _superseded_on_purpose():
         return DatabricksPySparkStepLauncher(
             **_common_arguments(config),
-            env_variables={**config.step_environment(), IN_LAUNCHED_STEP: "1"},
+            env_variables={**_code_environment(), **config.step_environment(), IN_LAUNCHED_STEP: "1"},
             run_config=dagster_run_config(config.cpu),
             permissions=dagster_permissions(config),
             staging_prefix="/dagster_staging",
         )
+
+
+def _code_environment() -> dict[str, str]:
+    commit = git_commit()
+    return {} if commit is None else {GIT_COMMIT: commit}
 
 
 def _common_arguments(config: StepLauncherResource) -> dict[str, Any]:
