@@ -47,14 +47,17 @@ def explained(predictions: pl.DataFrame) -> Finding:
 
 
 def ensemble_is_mean(predictions: pl.DataFrame) -> Finding:
-    """`ensemble_avg` is the mean of the models that it names."""
-    members = pl.mean_horizontal(
-        pl.when(pl.col("ensemble_members").str.split(",").list.contains(m)).then(pl.col(f"{m}_prediction"))
-        for m in MODELS
+    """`ensemble_avg` is the mean of the models that it names, each of which forecast; or the baseline; or null."""
+    named = {m: pl.col("ensemble_members").str.split(",").list.contains(m) for m in MODELS}
+    mean = (
+        pl.when(pl.col("ensemble_members") == "baseline")
+        .then("baseline_prediction")
+        .otherwise(pl.mean_horizontal(pl.when(is_member).then(f"{m}_prediction") for m, is_member in named.items()))
     )
-    off = predictions.filter(
-        pl.col("ensemble_members") != "baseline", (pl.col("ensemble_avg") - members).abs() > ROUNDING
-    ).height
+    is_mean = ((pl.col("ensemble_avg") - mean).abs() <= ROUNDING).fill_null(False)
+    is_nothing = pl.col("ensemble_avg").is_null() & mean.is_null()
+    is_silent = pl.any_horizontal(is_member & pl.col(f"{m}_prediction").is_null() for m, is_member in named.items())
+    off = predictions.filter(~(is_mean | is_nothing) | is_silent.fill_null(False)).height
     sentence = "ensemble_avg is the mean of its members in every row"
     if off:
         sentence = f"in {off:,} rows ensemble_avg is not the mean of its members"
@@ -62,15 +65,17 @@ def ensemble_is_mean(predictions: pl.DataFrame) -> Finding:
 
 
 def possible(predictions: pl.DataFrame) -> Finding:
-    """Forecasts lie in the physical range of their target."""
+    """Forecasts, those of each model too, lie in the physical range of their target."""
+    forecasts = [pl.col("ensemble_avg"), *(pl.col(f"{m}_prediction") for m in MODELS)]
     limits = [
-        (pl.col("target_col") == name) & ((pl.col("ensemble_avg") < c.low) | (pl.col("ensemble_avg") > c.high))
-        for name, c in SENSOR.items()
+        (pl.col("target_col") == name) & ((forecast < column.low) | (forecast > column.high))
+        for name, column in SENSOR.items()
+        for forecast in forecasts
     ]
     off = predictions.filter(pl.any_horizontal(limits)).height
     sentence = "every forecast is physically possible"
     if off:
-        sentence = f"{off:,} forecasts lie outside the physical range of their target"
+        sentence = f"{off:,} rows have a forecast outside the physical range of their target"
     return Finding("possible", not off, "error", sentence, {"rows_off": off})
 
 

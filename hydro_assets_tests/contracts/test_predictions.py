@@ -36,7 +36,12 @@ def test_day_findings__of_good_rows_all_pass(settings: Settings) -> None:
     ("columns", "name", "words"),
     [
         pytest.param({"prediction_quality": ["ok", None]}, "explained", "1 of 2 rows have neither", id="no reason"),
-        pytest.param({"ensemble_avg": [None, 6.2]}, "explained", "1 of 2 rows have neither", id="ok without forecast"),
+        pytest.param(
+            {"ensemble_avg": [None, 6.2], "ensemble_members": [None, "lstm,gru"]},
+            "explained",
+            "1 of 2 rows have neither",
+            id="ok without forecast",
+        ),
         pytest.param({"ensemble_avg": [6.4, 6.2]}, "ensemble_is_mean", "in 1 rows", id="not the mean"),
         pytest.param(
             {
@@ -47,8 +52,26 @@ def test_day_findings__of_good_rows_all_pass(settings: Settings) -> None:
                 "lightgbm_prediction": [103.0, None],
             },
             "possible",
-            "1 forecasts lie outside",
+            "1 rows have a forecast outside",
             id="impossible",
+        ),
+        pytest.param(
+            {"lstm_prediction": [15.0, 6.1], "gru_prediction": [-3.0, 6.3], "lightgbm_prediction": [6.0, None]},
+            "possible",
+            "1 rows have a forecast outside",
+            id="impossible models behind a possible mean",
+        ),
+        pytest.param(
+            {"ensemble_members": ["lstm,gru,lightgbm", "lstm,gru,lightgbm"]},
+            "ensemble_is_mean",
+            "in 1 rows",
+            id="names a model without forecast",
+        ),
+        pytest.param(
+            {"ensemble_members": ["lstm,gru,lightgbm", None]}, "ensemble_is_mean", "in 1 rows", id="names no model"
+        ),
+        pytest.param(
+            {"ensemble_members": ["lstm,gru,lightgbm", "baseline"]}, "ensemble_is_mean", "in 1 rows", id="no baseline"
         ),
         pytest.param(
             {"prediction_quality": ["fallback", "ok"], "ensemble_members": ["baseline", "lstm,gru"]},
