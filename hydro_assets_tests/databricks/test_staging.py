@@ -49,9 +49,13 @@ def test_reports__come_once_in_order_and_wait_for_the_one_being_written(client: 
     stage.create()
     for number in (1, 0):
         stage.upload(f"report_{number:06d}.json.gz", report(f"{number}"))
-    stage.upload("report_000002.json.gz", report("2")[:-9])
+    whole = report("2")
+    stage.upload("report_000002.json.gz", whole[:-9])
     stage.upload("report_000003.json.gz", report("3"))
     assert list(stage.take_reports()) == [Report("", "0", "", None), Report("", "1", "", None)]
+    for written in (0, 1, 9, 11, len(whole) - 1):  # nothing, a part of the header, no content, no check sum
+        stage.upload("report_000002.json.gz", whole[:written])
+        assert list(stage.take_reports()) == []
     stage.upload("report_000002.json.gz", report("2"))
     assert [r.stdout for r in stage.take_reports()] == ["2", "3"]
     assert list(stage.take_reports()) == []

@@ -96,6 +96,8 @@ class Stage:
             path = f"{self.directory}/{name}"
             with self.workspace.files.download(path).contents as stream:  # type: ignore[union-attr]
                 raw = stream.read()
+            if not raw:  # opened by the cluster, nothing written yet: no bytes are no error to gzip
+                return
             try:
                 report = Report(**json.loads(gzip.decompress(raw)))
             except (EOFError, gzip.BadGzipFile, zlib.error):
