@@ -108,10 +108,15 @@ def scoring_plan(
     features: DataFrame, table: Table, grid: TaskGrid, models: ServingModels, settings: Settings, scored_at: datetime
 ) -> DataFrame:
     """The unevaluated Spark frame of `table`'s rows in the days of `grid`."""
+    from pyspark.sql import functions as F
+
     own = {c.name for c in PREDICTION_COLUMNS}
-    chosen = features.select(*(name for name in table.column_names if name not in own))
-    score = scorer(table, grid, models, settings, scored_at)
-    return grid.assign(chosen, "timestamp").groupBy("system_id", "task").applyInArrow(score, spark_schema(table))
+    feature_columns = [name for name in table.column_names if name not in own]
+    # PySpark lists all columns of a batch once per column before it calls a grouped function (`worker.py`, 4.1.1): with
+    # hundreds of columns that costs more than some models. As one struct, they are one column.
+    row = F.struct(*feature_columns).alias("row")
+    tasks = grid.assign(features, "timestamp").select("system_id", "task", row).groupBy("system_id", "task")
+    return tasks.applyInArrow(scorer(table, grid, models, settings, scored_at), spark_schema(table))
 
 
 def scorer(
@@ -123,7 +128,8 @@ def scorer(
     public = settings.model_copy(update={"webhook_url": None})
 
     def score(rows: pa.Table) -> pa.Table:
-        frame = pl.DataFrame(pl.from_arrow(rows)).with_columns(pl.col("timestamp").dt.convert_time_zone("UTC"))
+        frame = pl.DataFrame(pl.from_arrow(rows)).select("task", "row").unnest("row")
+        frame = frame.with_columns(pl.col("timestamp").dt.convert_time_zone("UTC"))
         packages = {kind: shipment.unpack() for kind, shipment in shipments.items()}
         start, end = grid.bounds(frame["task"][0])
         history = frame.drop("task").sort("timestamp")

@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hydro_assets.models.forecast_cells import last_state
+
 _WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
@@ -39,7 +41,9 @@ def encode(cell: nn.LSTM | nn.GRU, sequence: Tensor, mask: Tensor | None = None)
         mask: of `dropout_mask`; without one the library decides on dropout itself.
     """
     if mask is None:
-        return cell(sequence)[0][:, -1]
+        if cell.training or torch.is_grad_enabled() or sequence.is_cuda:
+            return cell(sequence)[0][:, -1]
+        return last_state(cell, sequence)
     layer = _lstm_layer if isinstance(cell, nn.LSTM) else _GruLayer.apply
     steps = sequence.transpose(0, 1).contiguous()  # [B, T, I] -> [T, B, I]
     for k in range(cell.num_layers):
