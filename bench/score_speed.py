@@ -8,7 +8,8 @@ second. What each way does:
 
 - ours: `inference.plan`, Delta in and Delta out, every row with its whole history, intervals and qualities;
 - udf: the textbook recipe: Spark puts each row's window into an array, `mlflow.pyfunc.spark_udf` runs each network on
-  it. No booster, scaling, intervals or qualities: much less work per row than ours;
+  it, and the booster (MLflow's LightGBM flavour) on the row's features. No scaling, classifier, baselines, intervals or
+  qualities, and nothing is written: much less work per row than ours;
 - registered: `spark_udf` of the registered models on the feature rows. A batch of Arrow is all the history they see,
   so forecasts at the start of each batch are not the right ones; the arithmetic is the same as ours;
 - loop: rows are collected to the driver, which calls the models row by row, for one in 200 of `--slow-rows`;
@@ -21,9 +22,11 @@ point operations of the two networks only. Untrained (one epoch on 2000 windows)
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib.util
 import os
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -31,6 +34,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import lightgbm as lgb
 import numpy as np
 import polars as pl
 import torch
@@ -59,6 +63,7 @@ def main() -> None:
     parser.add_argument("--slow-rows", type=int, default=20_000)
     parser.add_argument("--ways", default="ours,registered,udf,loop,neuralforecast")
     args = parser.parse_args()
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory() as home:
         settings = load_settings(home=Path(home), recurrent={"epochs": 1, "max_windows_per_epoch": 2000})
         lakehouse = Lakehouse(settings)
@@ -123,14 +128,12 @@ def ours(lakehouse: Lakehouse, settings: Settings, packages: dict[str, ForecastP
 def registered(
     lakehouse: Lakehouse, packages: dict[str, ForecastPackage], example: pl.DataFrame, home: Path, rows: int
 ) -> int:
-    import mlflow.pyfunc
     from pyspark.sql import functions as F
 
     features = lakehouse.read(FEATURES).sortWithinPartitions("system_id", "timestamp")
     for kind, package in packages.items():
         save_pyfunc(package, example, home / f"registered_{kind}")
-        udf = mlflow.pyfunc.spark_udf(lakehouse.spark, str(home / f"registered_{kind}"), "prediction double",
-                                      env_manager="local")  # fmt: skip
+        udf = spark_udf(lakehouse, home / f"registered_{kind}", "prediction double")
         given = [
             (
                 F.to_timestamp_ntz(c) if c == "timestamp" else F.col(c) if c == "system_id" else F.col(c).cast("double")
@@ -138,11 +141,11 @@ def registered(
             for c in input_columns(package.info)
         ]
         features = features.withColumn(kind, udf(F.struct(*given))["prediction"])
-    consume(features.select(*packages))
-    return rows
+    return consume(features.select(*packages), rows)
 
 
 def window_udf(lakehouse: Lakehouse, packages: dict[str, ForecastPackage], home: Path, rows: int) -> int:
+    import mlflow.lightgbm
     import mlflow.pyfunc
     from pyspark.sql import Window
     from pyspark.sql import functions as F
@@ -153,14 +156,18 @@ def window_udf(lakehouse: Lakehouse, packages: dict[str, ForecastPackage], home:
     for kind in NETWORKS:
         cell = cell_of(packages[kind])
         width = cell.input_size
-        folder, model = str(home / f"window_{kind}"), pyfunc(WindowModel(cell, steps))
+        folder, model = home / f"window_{kind}", pyfunc(WindowModel(cell, steps))
         mlflow.pyfunc.save_model(folder, python_model=model, pip_requirements=["torch"])
-        udf = mlflow.pyfunc.spark_udf(lakehouse.spark, folder, "double", env_manager="local")
+        udf = spark_udf(lakehouse, folder, "double")
         step = F.array(*(F.coalesce(F.col(c).cast("float"), F.lit(0.0)) for c in numbers(features.dtypes)[:width]))
         features = features.withColumn("window", F.flatten(F.collect_list(step).over(window)))
         features = features.withColumn(kind, udf("window")).drop("window")
-    consume(features.select(*NETWORKS))
-    return rows
+    booster = booster_of(packages["lightgbm"])
+    mlflow.lightgbm.save_model(booster, home / "row_lightgbm", pip_requirements=["lightgbm"])
+    udf = spark_udf(lakehouse, home / "row_lightgbm", "double")
+    inputs = [F.col(c) for c in numbers(features.dtypes)[: booster.num_feature()]]
+    features = features.withColumn("lightgbm", udf(F.struct(*inputs))).select(*NETWORKS, "lightgbm")
+    return consume(features, rows)
 
 
 def driver_loop(lakehouse: Lakehouse, packages: dict[str, ForecastPackage], rows: int) -> int:
@@ -210,15 +217,33 @@ def cell_of(package: ForecastPackage) -> nn.RNNBase:
     return next(module for module in network.modules() if isinstance(module, nn.RNNBase))
 
 
+def booster_of(package: ForecastPackage) -> lgb.Booster:
+    """The regression one step ahead of a LightGBM package."""
+    return package.forecaster.regressors[0]  # type: ignore[attr-defined]
+
+
 def numbers(types: list[tuple[str, str]]) -> list[str]:
     return [name for name, kind in types if kind == "double"]
 
 
-def consume(frame: Any) -> None:
-    """Compute every row and keep nothing."""
+def spark_udf(lakehouse: Lakehouse, folder: Path, result: str) -> Callable[..., Any]:
+    """`mlflow.pyfunc.spark_udf` of a saved model, which lies where MLflow's tasks look before they copy it there.
+
+    They copy without a lock, and the tasks of the embedded engine are threads of one process.
+    """
+    import mlflow.pyfunc
+
+    name = hashlib.sha1(str(folder).encode(), usedforsecurity=False).hexdigest()
+    shutil.copytree(folder, Path(tempfile.gettempdir(), "mlflow", name, str(os.getpid())), dirs_exist_ok=True)
+    return mlflow.pyfunc.spark_udf(lakehouse.spark, str(folder), result, env_manager="local")
+
+
+def consume(frame: Any, rows: int) -> int:
+    """Compute every row and keep nothing; gives `rows`."""
     from pyspark.sql import functions as F
 
     frame.agg(*(F.sum(name) for name in frame.columns)).toArrow()
+    return rows
 
 
 def network_flops(package: ForecastPackage) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+import numpy as np
 import polars as pl
 
 from hydro_assets.columns import KEYS, MODELS, SENSOR
@@ -52,7 +53,7 @@ def score_system(
     rows = origins.select(*KEYS, _last_known(frame, settings, start, end)).join(horizons, how="cross")
     for kind in MODELS:
         forecast = _forecast(kind, packages.get(kind), frame, start, end)
-        rows = rows.join(forecast, on=ROW, how="left", maintain_order="left")
+        rows = rows.join(forecast, on=ROW, how="left", maintain_order="left", validate="1:1")
     scored = (
         rows.with_columns(
             baseline_prediction=pl.coalesce(*(f"{kind}_baseline" for kind in MODELS), "last_known"),
@@ -63,10 +64,12 @@ def score_system(
         )
         .with_columns(_members())
         .with_columns(_served())
-        .select(*ROW, *(c.name for c in PREDICTION_COLUMNS if c.name != "horizon"))
+        .select(c.name for c in PREDICTION_COLUMNS)
     )
-    wide = origins.join(scored, on=list(KEYS), how="left", maintain_order="left_right")
-    return wide.select(*frame.columns, *(c.name for c in PREDICTION_COLUMNS))
+    # Both are in the order of the origins, then of the horizons: laid side by side, hundreds of columns are not copied.
+    steps = settings.forecast_horizon
+    wide = origins if steps == 1 else origins[np.arange(origins.height).repeat(steps)]
+    return wide.select(frame.columns).hstack(scored)
 
 
 def _last_known(frame: pl.DataFrame, settings: Settings, start: datetime, end: datetime) -> pl.Series:

@@ -33,6 +33,9 @@ def embedded_session(settings: Settings) -> SparkSession:
         )
         os.environ.setdefault("SAIL_CATALOG__DEFAULT_DATABASE", '["gold"]')
         os.environ.setdefault("SAIL_SPARK__SESSION_TIMEOUT_SECS", "604800")  # a training may pause Spark for hours
+        # Rows are dealt out to partitions by the hash of their system: with a few more than there are cores, the cores
+        # are done at the same time. With one each, one core of two worked alone for a third of a scoring run.
+        os.environ.setdefault("SAIL_EXECUTION__DEFAULT_PARALLELISM", str(4 * (os.cpu_count() or 1)))
         os.environ.setdefault("RUST_LOG", "error")
         from pysail.spark import SparkConnectServer
         from pyspark.sql import SparkSession
