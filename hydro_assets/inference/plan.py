@@ -64,7 +64,7 @@ def score_days(
     The range is written in commits of whole days with at most `rows_per_commit` rows, or one day where a day has more.
     A task holds `days_per_task` days of one system at horizon 1, and proportionally less at longer horizons, so a
     worker's memory depends neither on the table's length nor on the horizon. The embedded engine also holds the rows of
-    one commit: 200,000 rows of 259 columns with three models peaked at 2.7 GB for the whole process
+    one commit: a million rows of 259 columns with three models peaked at 3.7 GB for the whole process
     (`bench/score_speed.py`).
 
     Raises ModelUnavailableError, before anything is written, when a model does not fit the feature table, and
