@@ -11,6 +11,7 @@ import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -171,10 +172,20 @@ MLFLOW_OF_ENVIRONMENT = {"databricks": ("databricks", "databricks-uc")}
 """Tracking and registry where nothing else is set; other environments have a SQLite file under `home`."""
 
 
+WITH_SECRETS = frozenset({"mlflow_tracking_uri", "mlflow_registry_uri", "spark_remote", "step_launcher", "webhook_url"})
+"""Settings whose value may carry a password or token: they go to no log, no artifact and no worker."""
+
+
 class Settings(BaseSettings):
     """All settings. Every field can be set as `HYDRO_<NAME>` or in `$HYDRO_HOME/hydro.toml`."""
 
-    model_config = SettingsConfigDict(env_prefix="HYDRO_", env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="HYDRO_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
     environment: Literal["local", "spark", "databricks"] = Field(
         "local", description="row of the environment table: embedded Sail, any Spark, or Databricks"
@@ -228,6 +239,18 @@ class Settings(BaseSettings):
         {}, description="how heavy steps are launched on Databricks: the fields of resources/step_launchers.py"
     )
     webhook_url: SecretStr | None = Field(None, description="alerts are posted here as JSON when set")
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _usable_address(cls, value: SecretStr | None) -> SecretStr | None:
+        address = urlsplit(value.get_secret_value() if value is not None else "")
+        if not address.geturl():
+            return None  # `HYDRO_WEBHOOK_URL=` switches the webhook off
+        if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc:
+            raise ValueError(
+                "needs an address such as https://host/path, without user and password (put a token into the path)"
+            )
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -307,6 +330,10 @@ class Settings(BaseSettings):
         if self.mlflow_registry_uri is None and self.mlflow_tracking_uri is None and not self.has_local_mlflow:
             return MLFLOW_OF_ENVIRONMENT[self.environment][1]
         return self.mlflow_registry_uri or self.tracking_uri
+
+    def without_secrets(self) -> Settings:
+        """These settings as they may travel to a worker."""
+        return self.model_copy(update={name: type(self).model_fields[name].default for name in WITH_SECRETS})
 
     def table(self, name: str) -> str:
         """Full name of a table, `gold.iot_data` -> `hydroponics.gold.iot_data`."""

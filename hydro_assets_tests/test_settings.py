@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hydro_assets.errors import SettingsError
+from hydro_assets.resources.delta_io import LakehouseResource
 from hydro_assets.settings import Settings, duration_text, load_settings, parse_duration, remember
 
 FIXED = {
@@ -109,3 +110,26 @@ def test_load_settings__names_all_problems_at_once() -> None:
 def test_gap_limit__is_never_under_two_steps() -> None:
     assert load_settings().gap_limit == timedelta(minutes=5)
     assert load_settings(feature_step="1h").gap_limit == timedelta(hours=2)
+
+
+@pytest.mark.parametrize(
+    "address", ["hooks.example/x", "ftp://hooks.example/x", "https://user:password@hooks.example/x", "https:///x"]
+)
+def test_webhook__that_cannot_be_posted_to_is_refused_without_being_told(address: str) -> None:
+    with pytest.raises(SettingsError, match="without user and password") as refused:
+        load_settings(webhook_url=address)
+    assert address not in f"{refused.value} {refused.value.__cause__}"
+
+
+def test_webhook__that_is_empty_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRO_WEBHOOK_URL", "")
+    assert load_settings().webhook_url is None
+
+
+def test_resource__repeats_no_secret_that_its_process_reads_anyway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRO_SPARK_REMOTE", "sc://host;token=canary")
+    monkeypatch.setenv("HYDRO_STEP_LAUNCHER", '{"token": "canary"}')
+    monkeypatch.setenv("HYDRO_CATALOG", "farm_7")
+    resource = LakehouseResource.of(load_settings(mlflow_tracking_uri="http://127.0.0.1:1"))
+    assert resource.settings == {"catalog": "farm_7", "mlflow_tracking_uri": "http://127.0.0.1:1"}
+    assert resource.get().settings.spark_remote == "sc://host;token=canary"

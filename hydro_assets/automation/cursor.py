@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from hydro_assets.feature_store.staleness import BuiltDays, GoldDays
+from hydro_assets.feature_store.staleness import BuiltDays, ChangedDays
 from hydro_assets.lakehouse.tables import TableVersion
 
 FORMAT = 1
@@ -14,7 +14,7 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class WatcherCursor:
-    gold: GoldDays = field(default_factory=GoldDays)
+    gold: ChangedDays = field(default_factory=ChangedDays)
     built: BuiltDays = field(default_factory=BuiltDays)
 
     def to_json(self) -> str:
@@ -44,7 +44,7 @@ class WatcherCursor:
             return cls()
         gold, built = data["gold"], data["built"]
         return cls(
-            GoldDays(
+            ChangedDays(
                 TableVersion(*gold["table"]),
                 {d: int(v) for d, v in _by_day(gold["changed"]).items()},
                 frozenset(map(date.fromisoformat, gold["with_rows"])),

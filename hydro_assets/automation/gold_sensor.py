@@ -10,7 +10,7 @@ from hydro_assets.assets.partitions import feature_days
 from hydro_assets.automation.attempts import REFRESH_JOB, TRIGGER_TAG, attempts, latest_for_need
 from hydro_assets.automation.cursor import WatcherCursor
 from hydro_assets.automation.requests import Plan, plan, run_request
-from hydro_assets.feature_store.staleness import GoldDays, Reach, stale_days
+from hydro_assets.feature_store.staleness import ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse.delta_log import ChangeLog
 from hydro_assets.lakehouse.tables import TableVersion
 from hydro_assets.settings import Settings
@@ -65,7 +65,7 @@ def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) 
     return watch
 
 
-def changed_days(before: GoldDays, now: GoldDays) -> list[date]:
+def changed_days(before: ChangedDays, now: ChangedDays) -> list[date]:
     """Days with rows that changed between two looks."""
     same = before.table.table_id == now.table.table_id
     return sorted(
@@ -73,7 +73,7 @@ def changed_days(before: GoldDays, now: GoldDays) -> list[date]:
     )
 
 
-def gold_event(gold: GoldDays, day: date) -> dg.AssetMaterialization:
+def gold_event(gold: ChangedDays, day: date) -> dg.AssetMaterialization:
     """What Dagster is told of a Gold day: freshness, data version and the partition bar live on it."""
     version = gold.changed[day]
     return dg.AssetMaterialization(
@@ -87,7 +87,7 @@ def gold_event(gold: GoldDays, day: date) -> dg.AssetMaterialization:
     )
 
 
-def sentence(gold: GoldDays, news: list[date], todo: Plan) -> str:
+def sentence(gold: ChangedDays, news: list[date], todo: Plan) -> str:
     """The tick in words: the skip reason is what a user sees of a sensor that does nothing."""
     parts = [f"Gold v{gold.table.version}: {len(news)} days changed since the last look"]
     asked = [day for block in todo.blocks for day in block]

@@ -10,7 +10,7 @@ from hydro_assets.automation.attempts import Attempt, attempts, latest_for_need
 from hydro_assets.checks.keys import FEATURES_CURRENT
 from hydro_assets.checks.results import check_result
 from hydro_assets.contracts import Finding
-from hydro_assets.feature_store.staleness import BuiltDays, GoldDays, Reach, stale_days
+from hydro_assets.feature_store.staleness import BuiltDays, ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse.delta_log import ChangeLog
 from hydro_assets.settings import Settings
 
@@ -28,7 +28,7 @@ def features_current(settings: Settings, open_log: Callable[[Settings], ChangeLo
         reading = log.read("gold.iot_data", None)
         if reading is None:
             return check_result([Finding("features_current", True, "warn", "there is no Gold yet")])
-        gold = GoldDays().advance(reading)
+        gold = ChangedDays().advance(reading)
         built = BuiltDays().advance(log.read("feature_store.sensor_features", None))
         stale = stale_days(gold, built, Reach(settings.timezone, settings.feature_step))
         return check_result([currency(stale, latest_for_need(attempts(context.instance), stale, gold.table))])

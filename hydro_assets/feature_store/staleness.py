@@ -18,14 +18,14 @@ NEVER = TableVersion("", -1)
 
 
 @dataclass(frozen=True)
-class GoldDays:
-    """Gold at `table`: the version in which each day last changed, and the days that hold rows."""
+class ChangedDays:
+    """Of Gold (or another table) at `table`: the version in which each day last changed, and the days with rows."""
 
     table: TableVersion = NEVER
     changed: Mapping[date, int] = field(default_factory=dict)
     with_rows: frozenset[date] = frozenset()
 
-    def advance(self, reading: LogReading) -> GoldDays:
+    def advance(self, reading: LogReading) -> ChangedDays:
         """What is known after reading the log from here on. What the log no longer tells counts as changed."""
         same = self.table.table_id == reading.table.table_id
         changed = dict(self.changed) if same else {}
@@ -34,7 +34,7 @@ class GoldDays:
         for commit in reading.commits:
             days = commit.days if commit.days is not None else {*changed, *reading.days}
             changed |= dict.fromkeys(days, commit.version)
-        return GoldDays(reading.table, changed, reading.days)
+        return ChangedDays(reading.table, changed, reading.days)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Reach:
         return [first + timedelta(days=i) for i in range((last - first).days + 1)]
 
 
-def stale_days(gold: GoldDays, built: BuiltDays, reach: Reach) -> dict[date, int]:
+def stale_days(gold: ChangedDays, built: BuiltDays, reach: Reach) -> dict[date, int]:
     """Feature days to build, in order, with the Gold version that each needs.
 
     A day whose look-back alone changed is stale only when Gold has readings of the day itself, or it was built before.

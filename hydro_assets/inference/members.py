@@ -27,18 +27,14 @@ class ServingModels:
 
 
 def require_fitting(packages: Mapping[str, ForecastPackage], columns: Iterable[str], settings: Settings) -> None:
-    """Refuse models of another target, grid step or horizon, or that need a feature which `columns` lacks.
+    """Refuse models of another target, grid or horizon, or that need a feature which `columns` lacks.
 
     Raises ModelUnavailableError that names every misfit of every model.
     """
     present = set(columns)
-    asked = range(1, settings.forecast_horizon + 1)
     problems: list[str] = []
     for kind, package in packages.items():
         found = misfits(package, settings)
-        if lacking := sorted(set(asked) - set(package.info.horizons)):
-            asked_for = f"forecast_horizon is {settings.forecast_horizon}"
-            found.append(f"it has no forecast {_steps(lacking)} ahead ({asked_for})")
         if lacking := [name for name in package.info.features if name not in present]:
             found.append(f"it needs features that the table lacks: {', '.join(lacking)}")
         problems += [f"the {kind} model does not fit: {problem}" for problem in found]
@@ -54,9 +50,3 @@ def look_back(packages: Mapping[str, ForecastPackage], settings: Settings) -> ti
     Without a model it is the gap limit, in which the target's last known value is looked for.
     """
     return max((package.info.lookback for package in packages.values()), default=settings.gap_limit)
-
-
-def _steps(horizons: list[int]) -> str:
-    if len(horizons) == 1:
-        return f"{horizons[0]} steps"
-    return f"{horizons[0]} .. {horizons[-1]} steps"

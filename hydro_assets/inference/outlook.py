@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from hydro_assets.columns import MODELS, SYSTEM_OUTLOOK, usable_windows
+from hydro_assets.columns import MODELS, SENSOR, SYSTEM_OUTLOOK, usable_windows
 from hydro_assets.feature_store.build import midnight
 from hydro_assets.inference.score import BOUNDS
 from hydro_assets.lakehouse import Lakehouse
@@ -53,8 +53,7 @@ def needed_columns(present: Sequence[str], settings: Settings) -> list[str]:
         "inference_timestamp",
         *BOUNDS,
         *(f"{m}_version" for m in MODELS),
-        settings.target_col,
-        _slope_column(settings),
+        *(name for target in SENSOR for name in (target, _slope_column(target, settings))),
     }
     return [name for name in present if name in wanted]
 
@@ -89,15 +88,15 @@ def _age(step: timedelta, as_of: datetime) -> pl.Expr:
     return (pl.lit(as_of) - pl.col("timestamp") - step).dt.total_seconds(fractional=True) / 60
 
 
-def _slope_column(settings: Settings) -> str:
-    return f"{settings.target_col}_slope_{duration_text(usable_windows(settings.feature_step)[0])}"
+def _slope_column(target: str, settings: Settings) -> str:
+    return f"{target}_slope_{duration_text(usable_windows(settings.feature_step)[0])}"
 
 
 def _outlook(rows: pl.DataFrame, settings: Settings, as_of: datetime) -> dict[str, Any]:
     """The outlook of one system from the rows of one timestamp, sorted by horizon."""
     last = rows.row(-1, named=True)
-    band = settings.crop.bands().get(settings.target_col)
-    now = last.get(settings.target_col)
+    target = last["target_col"]  # the row's own: days that were scored for another target keep it
+    band, now = settings.crop.bands().get(target), last.get(target)
     outlook = {
         **{name: last[name] for name in ("system_id", "timestamp", "target_col", "horizon", "prediction_for", *BOUNDS)},
         "age_minutes": (as_of - last["timestamp"] - settings.feature_step) / timedelta(minutes=1),
@@ -110,7 +109,7 @@ def _outlook(rows: pl.DataFrame, settings: Settings, as_of: datetime) -> dict[st
     }
     if band is None:
         return outlook
-    minutes, by = _leaving(rows, now, last.get(_slope_column(settings)), band, settings)
+    minutes, by = _leaving(rows, now, last.get(_slope_column(target, settings)), band, settings)
     return {
         **outlook,
         "band_low": band.low,

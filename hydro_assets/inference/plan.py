@@ -83,7 +83,8 @@ def score_days(
         grid = TaskGrid(begin, end, task_span(settings, models), look_back(models.packages, settings))
         history = lakehouse.read(FEATURES, grid.first_day_read, end)
         scored = scoring_plan(history, table, grid, models, settings, scored_at)
-        written.update(lakehouse.replace_days(table, scored, begin, end, facts).rows_by_day)
+        span = {"start_day": begin, "end_day": end}
+        written.update(lakehouse.replace_days(table, scored, begin, end, facts | span).rows_by_day)
     return ScoredDays(
         uri=lakehouse.uri(table.name),
         rows_by_day=written,
@@ -125,7 +126,7 @@ def scorer(
     """The function of one system's rows of one task. It carries the models as bytes and no secret."""
     shipments = {kind: Shipment.of(package) for kind, package in models.packages.items()}
     versions = dict(models.versions)
-    public = settings.model_copy(update={"webhook_url": None})
+    public = settings.without_secrets()
 
     def score(rows: pa.Table) -> pa.Table:
         frame = pl.DataFrame(pl.from_arrow(rows)).select("task", "row").unnest("row")

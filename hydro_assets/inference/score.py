@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.columns import KEYS, MODELS, SENSOR
+from hydro_assets.errors import TableError
 from hydro_assets.inference.members import PREDICTION_COLUMNS, require_fitting
 from hydro_assets.settings import Settings
 
@@ -45,9 +46,12 @@ def score_system(
       model did not forecast; `ensemble_avg` is then of the others, or null where nothing can be said.
     `prediction_reason` names the reason of each absent model.
 
-    Raises ModelUnavailableError when a model is of another target, grid or horizon, or needs an absent feature.
+    Raises ModelUnavailableError when a model is of another target, grid or horizon, or needs an absent feature, and
+    TableError when a row is there twice.
     """
     require_fitting(packages, frame.columns, settings)
+    if twice := frame.height - frame.select(KEYS).n_unique():
+        raise TableError(f"{twice} feature rows repeat a (system_id, timestamp)", "Build these feature days again")
     origins = frame.filter(pl.col("timestamp").is_between(start, end, closed="left"))
     horizons = pl.DataFrame({"horizon": range(1, settings.forecast_horizon + 1)}, schema={"horizon": pl.Int32})
     rows = origins.select(*KEYS, _last_known(frame, settings, start, end)).join(horizons, how="cross")

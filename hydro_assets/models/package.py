@@ -130,10 +130,10 @@ class ForecastPackage:
 
         Returns:
             PREDICTION_SCHEMA, sorted by system, timestamp, horizon. `prediction` and its interval are null unless
-            `quality` is ok; `baseline` is given wherever the target is known at the origin. Qualities:
-            unknown_target (the target is not measured), stale_input (not measured within the gap limit), no_window
-            (under `min_window_coverage` of the window), out_of_range_input (far outside what training saw),
-            not_forecast (the model was trained for classification only).
+            `quality` is ok, `optimal_probability` unless it is ok or not_forecast; `baseline` is given wherever the
+            target is known at the origin. Qualities: unknown_target (the target is not measured), stale_input (not
+            measured within the gap limit), no_window (under `min_window_coverage` of the window), out_of_range_input
+            (far outside what training saw), not_forecast (the model was trained for classification only).
 
         Raises:
             TableError: rows off the grid of `info.step`, or duplicated.
@@ -150,6 +150,8 @@ class ForecastPackage:
         prediction, half = prediction[asked], self.quantiles[:, None, :] * expected[asked]  # [n, H], [L, n, H]
         quality = window_quality(info, grid, rows, simple["persistence"][asked], prediction)
         prediction[quality != "ok"] = np.nan
+        probability = self.forecaster.optimal_probability(grid, rows, anchor[asked])
+        probability[~np.isin(quality, ("ok", "not_forecast"))] = np.nan
         bounds = {
             f"{side}_{level}": (prediction + sign * half[i]).ravel()
             for i, level in enumerate(("80", "95"))
@@ -163,7 +165,7 @@ class ForecastPackage:
                 "prediction": prediction.ravel(),
                 "baseline": baseline.ravel(),
                 **bounds,
-                "optimal_probability": self.forecaster.optimal_probability(grid, rows, anchor[asked]).ravel(),
+                "optimal_probability": probability.ravel(),
                 "quality": np.repeat(quality, horizons),
             },
             schema_overrides={"system_id": pl.String(), "quality": pl.String()},

@@ -78,7 +78,7 @@ def accuracy_of_days(lakehouse: Lakehouse, settings: Settings, start_day: date, 
     due = typed(tasks.assign(predictions.select(*NEEDED), "prediction_for"), types)
     seen = [name for name in (*KEYS, settings.target_col, "is_env_optimal") if name in features.columns]
     both = due.unionByName(typed(origins.assign(features.select(*seen), "timestamp"), types))
-    compare = comparison(tasks, settings.model_copy(update={"webhook_url": None}))
+    compare = comparison(tasks, settings.without_secrets())
     rows = both.groupBy("system_id", "task").applyInArrow(compare, spark_schema(PREDICTION_ACCURACY)).toArrow()
     return pl.DataFrame(pl.from_arrow(rows)).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 

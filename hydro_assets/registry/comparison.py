@@ -76,7 +76,7 @@ def decide(
 
     The error is the MAE (the Brier score for a model that only classifies), pooled over systems, then the mean over
     the horizons that both forecast. Only rows count that neither model was trained or calibrated on, and that both
-    forecast. A champion that is damaged or does not fit the settings (another target or grid) cannot serve and is not
+    forecast. A champion that is damaged or does not fit the settings (target, grid, horizon) cannot serve and is not
     compared.
     """
     start, end = _holdout([c for c in (challenger, champion) if isinstance(c, Candidate)], features, start, end)

@@ -17,7 +17,7 @@ from hydro_assets.registry.mlflow_client import at_once, registered_name, tracki
 from hydro_assets.registry.model_card import model_card
 from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, mlflow_type, package_digest, save_pyfunc
 from hydro_assets.registry.tracking import Provenance, TrainingRun
-from hydro_assets.settings import Settings
+from hydro_assets.settings import WITH_SECRETS, Settings
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 MODEL_FOLDER = "model"
 
-# Say where something is, not how a model was made, and may carry a password or token.
-_NOT_LOGGED = {"home", "mlflow_tracking_uri", "mlflow_registry_uri", "spark_remote", "delta_jars", "webhook_url"}
+# Beside what may be secret: these say where something is, not how a model was made.
+_NOT_LOGGED = WITH_SECRETS | {"home", "delta_jars"}
 
 # Limits of one MLflow request (mlflow.utils.validation) and of a parameter's value.
 _METRICS_PER_REQUEST = 1000
@@ -143,7 +143,7 @@ def write_artifacts(folder: Path, run: TrainingRun, result: TrainingResult) -> N
     `folder` holds the saved model; the scaler in it is written out once more, where a reader of the run looks for it.
     """
     info = result.package.info
-    settings = run.settings.model_dump(mode="json", exclude=_NOT_LOGGED)
+    settings = run.settings.model_dump(mode="json", exclude=set(_NOT_LOGGED))
     features = [{"name": name, "unit": info.feature_units.get(name, "")} for name in info.features]
     saved = (folder / MODEL_FOLDER / PACKAGE_FOLDER / "package.json").read_text(encoding="utf-8")
     learner = json.loads(saved)["forecaster"]

@@ -66,7 +66,7 @@ def load_package(settings: Settings, kind: str, version: str) -> ForecastPackage
     """The package of a registered version, checked against the digest of its registration and against the settings.
 
     Raises:
-        ModelUnavailableError: version missing, files missing or damaged, or trained for another target or grid.
+        ModelUnavailableError: version missing, files missing or damaged, or of another target, grid or horizon.
         TrackingError: the registry or the store of the files does not answer; that says nothing about the version.
     """
     package = fetch_package(settings, kind, version)
@@ -79,13 +79,16 @@ def load_package(settings: Settings, kind: str, version: str) -> ForecastPackage
 
 
 def misfits(package: ForecastPackage, settings: Settings) -> list[str]:
-    """Why `package` cannot serve under `settings`: another target or grid."""
+    """Why `package` cannot serve under `settings`: another target or grid, or horizons that it does not forecast."""
     info, problems = package.info, []
     if info.target_col != settings.target_col:
         problems.append(f"it forecasts {info.target_col}, asked for is {settings.target_col}")
     if info.step_seconds != settings.feature_step.total_seconds():
         trained = duration_text(timedelta(seconds=info.step_seconds))
         problems.append(f"it was trained on a {trained} grid, the features have {duration_text(settings.feature_step)}")
+    if lacking := sorted(set(range(1, settings.forecast_horizon + 1)) - set(info.horizons)):
+        span = f"{lacking[0]} steps" if len(lacking) == 1 else f"{lacking[0]} .. {lacking[-1]} steps"
+        problems.append(f"it has no forecast {span} ahead (forecast_horizon is {settings.forecast_horizon})")
     return problems
 
 

@@ -8,7 +8,7 @@ import dagster as dg
 from pydantic import Field
 
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import WITH_SECRETS, Settings, load_settings
 
 
 class LakehouseResource(dg.ConfigurableResource):
@@ -18,12 +18,16 @@ class LakehouseResource(dg.ConfigurableResource):
     """
 
     settings: dict[str, Any] = Field(
-        {}, description="settings that differ from the defaults, without secrets (see hydro_assets/settings.py)"
+        {}, description="settings that differ from the defaults (see hydro_assets/settings.py), without secrets"
     )
 
     @classmethod
     def of(cls, settings: Settings) -> LakehouseResource:
-        differing = settings.model_dump(mode="json", exclude_defaults=True, exclude={"webhook_url"})
+        # The config is shown in the UI. A secret that the process reads from its own environment needs no repeating.
+        read = load_settings(home=settings.home)
+        hidden = {name for name in WITH_SECRETS if getattr(read, name) == getattr(settings, name)}
+        hidden |= {"webhook_url", "step_launcher"}  # the lakehouse uses neither
+        differing = settings.model_dump(mode="json", exclude_defaults=True, exclude=hidden)
         return cls(settings=differing)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from hydro_assets.columns import MODELS
 from hydro_assets.errors import ModelUnavailableError
-from hydro_assets.feature_store.staleness import BuiltDays, GoldDays, Reach, stale_days
+from hydro_assets.feature_store.staleness import BuiltDays, ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.lakehouse.delta_log import LogReading
 from hydro_assets.lakehouse.warehouse_log import change_log
 from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
 from hydro_assets.registry.serving import serving_version
@@ -19,6 +20,7 @@ from hydro_assets.registry.versions import find_version, versions
 from hydro_assets.settings import Settings
 
 FEATURES = "feature_store.sensor_features"
+PREDICTIONS = "predictions.batch_predictions"
 
 
 @dataclass(frozen=True)
@@ -37,29 +39,52 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
     """Compare each table with what it was made from, by the notes in its commits."""
     settings = lakehouse.settings
     log = change_log(settings)
-    gold = log.read("gold.iot_data", None)
-    days = (
-        ()
-        if gold is None
-        else tuple(
-            stale_days(
-                GoldDays().advance(gold),
-                BuiltDays().advance(log.read(FEATURES, None)),
-                Reach(settings.timezone, settings.feature_step),
-            )
-        )
-    )
+    gold, built = log.read("gold.iot_data", None), log.read(FEATURES, None)
+    reach = Reach(settings.timezone, settings.feature_step)
+    days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), BuiltDays().advance(built), reach))
     features = lakehouse.version(FEATURES)
     models = tuple(k for k in MODELS if days or features is None or not _is_current(settings, k, features.version))
-    scored = log.read("predictions.batch_predictions", None)
-    notes = [commit.note for commit in scored.commits] if scored is not None else []
     serving = {k: v for k in MODELS if (v := serving_version(settings, k)) is not None}
-    is_scored = (
-        bool(notes)
-        and features is not None
-        and (notes[-1].get("feature_version") == features.version and notes[-1].get("versions") == serving)
-    )
+    scored = scored_days(log.read(PREDICTIONS, None), serving)
+    is_scored = built is not None and is_covered(built, scored, _look_back(settings))
     return Outdated(days, models, bool(days or models) or not is_scored)
+
+
+def scored_days(predictions: LogReading | None, versions: Mapping[str, str]) -> dict[date, int]:
+    """The days whose predictions are of the models `versions`, and the version of the features they were made from."""
+    found: dict[date, int] = {}
+    for commit in () if predictions is None else predictions.commits:
+        note = commit.note
+        if {"start_day", "end_day", "versions", "feature_version"} <= note.keys():
+            start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
+            written = [start + timedelta(days=i) for i in range((end - start).days)]
+            is_ours = note["versions"] == dict(versions)
+        else:  # written by another hand: nobody knows from what
+            written, is_ours = list(found if commit.days is None else commit.days), False
+        for day in written:
+            found.pop(day, None)
+            if is_ours:
+                found[day] = int(note["feature_version"])
+    return found
+
+
+def is_covered(features: LogReading, scored: Mapping[date, int], look_back: timedelta) -> bool:
+    """Whether every day with features was scored after it, and all that its rows look back on, was last built."""
+    changed = ChangedDays().advance(features).changed
+    back = -(-look_back // timedelta(days=1))
+    return all(
+        day in scored
+        and scored[day] >= max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
+        for day in features.days
+    )
+
+
+def _look_back(settings: Settings) -> timedelta:
+    from hydro_assets.models.contract import Task
+
+    horizons = range(1, settings.forecast_horizon + 1)
+    task = Task.of(settings.target_col, horizons, settings.sequence_length, settings.feature_step, settings.gap_limit)
+    return task.history_steps * settings.feature_step
 
 
 def _is_current(settings: Settings, kind: str, feature_version: int) -> bool:

@@ -98,10 +98,7 @@ def test_post__a_refusal_is_final_and_so_is_a_redirect(receiver: Receiver, answe
     assert len(receiver.got) == 1
 
 
-@pytest.mark.parametrize(
-    "address",
-    [f"http://127.0.0.1:9/{SECRET}", f"http://127.0.0.1:9/?token={SECRET}", f"http://u:{SECRET}@127.0.0.1:9/", SECRET],
-)
+@pytest.mark.parametrize("address", [f"http://127.0.0.1:9/{SECRET}", f"http://127.0.0.1:9/?token={SECRET}"])
 def test_send__without_a_receiver_logs_and_goes_on(
     make_settings: Callable[..., Settings],
     caplog: pytest.LogCaptureFixture,

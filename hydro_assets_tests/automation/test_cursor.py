@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from hydro_assets.automation.cursor import WatcherCursor
-from hydro_assets.feature_store.staleness import BuiltDays, GoldDays
+from hydro_assets.feature_store.staleness import BuiltDays, ChangedDays
 from hydro_assets.lakehouse.tables import TableVersion
 
 D1, D2 = date(2026, 1, 1), date(2026, 1, 2)
@@ -13,7 +13,7 @@ D1, D2 = date(2026, 1, 1), date(2026, 1, 2)
 
 def test_cursor__survives_the_trip_through_text() -> None:
     cursor = WatcherCursor(
-        GoldDays(TableVersion("g", 7), {D1: 3, D2: 7}, frozenset({D1})),
+        ChangedDays(TableVersion("g", 7), {D1: 3, D2: 7}, frozenset({D1})),
         BuiltDays(TableVersion("f", 2), {D1: TableVersion("g", 3)}),
     )
     assert WatcherCursor.from_json(cursor.to_json()) == cursor

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from hydro_assets.feature_store.staleness import BuiltDays, GoldDays, Reach, stale_days
+from hydro_assets.feature_store.staleness import BuiltDays, ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse.delta_log import Commit, LogReading
 from hydro_assets.lakehouse.tables import TableVersion
 
@@ -21,10 +21,10 @@ def days(*numbers: int) -> frozenset[date]:
 
 def gold(
     *commits: Commit, version: int | None = None, rows: frozenset[date] | None = None, after: int = -1
-) -> GoldDays:
+) -> ChangedDays:
     found = rows if rows is not None else frozenset(x for c in commits for x in c.days or ())
     last = version if version is not None else commits[-1].version
-    return GoldDays().advance(LogReading(TableVersion("g", last), found, after, commits))
+    return ChangedDays().advance(LogReading(TableVersion("g", last), found, after, commits))
 
 
 def built(start: int, end: int, version: int, table_id: str = "g") -> Commit:
@@ -86,7 +86,7 @@ def test_advance__in_two_looks_equals_one() -> None:
     first = LogReading(TableVersion("g", 0), days(1), -1, (Commit(0, days(1)),))
     second = LogReading(TableVersion("g", 1), days(1, 2), 0, (Commit(1, days(2)),))
     both = LogReading(TableVersion("g", 1), days(1, 2), -1, (Commit(0, days(1)), Commit(1, days(2))))
-    assert GoldDays().advance(first).advance(second) == GoldDays().advance(both)
+    assert ChangedDays().advance(first).advance(second) == ChangedDays().advance(both)
 
 
 @pytest.mark.parametrize(

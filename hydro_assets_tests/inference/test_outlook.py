@@ -19,7 +19,7 @@ NOON = DAY + timedelta(hours=12)
 
 
 def outlook(
-    now: float | None, forecasts: list[float | None], slope: float | None = 0.0, half_width: float = 0.1
+    now: float | None, forecasts: list[float | None], slope: float | None = 0.0, half_width: float = 0.1, **other: Any
 ) -> dict[str, Any]:
     """The outlook of one system whose forecasts are 1, 2, ... minutes ahead; the band is 5.5 .. 6.5."""
     rows = pl.DataFrame(
@@ -44,6 +44,7 @@ def outlook(
                 "lstm_version": "1",
                 "gru_version": "1",
                 "lightgbm_version": "1",
+                **other,
             }
             for h, f in enumerate(forecasts, start=1)
         ],
@@ -159,3 +160,11 @@ def test_outlook_table__keeps_the_newest_row_of_every_system(lakehouse: Lakehous
     }
     assert stored["updated_at"].unique().to_list() == [NOON + MINUTE]
     assert stored["prediction_quality"].to_list() == ["model_missing"] * 2
+
+
+def test_outlook__of_a_row_that_was_scored_for_another_target_is_of_that_target() -> None:
+    other = {"target_col": "air_temperature", "air_temperature": 27.0, "air_temperature_slope_1h": 0.0}
+    row = outlook(6.0, [27.5], **other)
+    assert (row["current_value"], row["band_low"], row["band_high"], row["is_in_band"]) == (27.0, 20.0, 28.0, True)
+    assert row["leaving_probability"] < 0.5
+    assert row["minutes_to_leaving"] is None

@@ -137,7 +137,12 @@ def test_task_span__shrinks_with_the_horizon(make_settings: Callable[..., Settin
 def test_shipped_function__carries_no_secret(make_settings: Callable[..., Settings]) -> None:
     from pyspark import cloudpickle
 
-    settings = make_settings(webhook_url="https://alerts.example/canary-7f3a")
+    settings = make_settings(
+        webhook_url="https://alerts.example/canary-7f3a",
+        step_launcher={"token": "canary-7f3a"},
+        spark_remote="sc://host;token=canary-7f3a",
+        mlflow_tracking_uri="https://u:canary-7f3a@host",
+    )
     grid = TaskGrid(FIRST, LAST, timedelta(days=1), timedelta(minutes=9))
     shipped = cloudpickle.dumps(scorer(batch_predictions_table(TABLE), grid, MODELS, settings, NOW))
     assert b"canary-7f3a" not in shipped

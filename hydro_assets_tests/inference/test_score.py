@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from hydro_assets.columns import MODELS
-from hydro_assets.errors import ModelUnavailableError
+from hydro_assets.errors import ModelUnavailableError, TableError
 from hydro_assets.inference.members import PREDICTION_COLUMNS
 from hydro_assets.inference.score import score_system
 from hydro_assets_tests.inference.stand_ins import DAY, WindowMean, feature_rows, small_settings
@@ -146,3 +146,9 @@ def test_misfits__are_refused_with_all_their_reasons() -> None:
 def test_empty_frame__gives_no_rows_with_the_same_columns() -> None:
     frame = feature_rows(list(range(6)))
     assert score(frame.clear()).schema == score(frame).schema
+
+
+def test_row_that_is_there_twice__is_refused() -> None:
+    rows = feature_rows(list(range(5)))
+    with pytest.raises(TableError, match="1 feature rows repeat"):
+        score(pl.concat([rows, rows.tail(1)]), {})

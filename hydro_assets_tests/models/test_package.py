@@ -141,3 +141,12 @@ def test_package__that_is_damaged_is_refused_with_a_remedy(
             part.write_bytes(part.read_bytes()[:50])
     with pytest.raises(ModelUnavailableError, match=r"\. (Register|Upgrade)"):
         ForecastPackage.load(tmp_path)
+
+
+def test_package__says_nothing_of_the_environment_where_it_knows_nothing(package: ForecastPackage) -> None:
+    frame = farm(100)
+    silent = pl.col("timestamp") > frame["timestamp"][60]
+    out = package.predict(frame.with_columns(ph_level=pl.when(~silent).then("ph_level")))
+    unknown = out.filter(pl.col("quality").is_in(["unknown_target", "stale_input", "no_window"]))
+    assert unknown.height > 20
+    assert unknown["optimal_probability"].null_count() == unknown.height

@@ -127,10 +127,10 @@ def judge(quick: MakeSettings, trained: Trained, features: pl.DataFrame) -> Call
         ),
         (
             {"error": 0.2},
-            {"error": 0.1, "horizons": (3,)},
+            {"error": 0.1, "horizons": (1,)},
             True,
-            "better than the baseline, and champion 1 cannot serve (it forecasts none of the challenger's rows and "
-            "horizons): MAE (pH) of version 2 is 0.2, of the baseline 0.3",
+            "better than the baseline, and champion 1 cannot serve (it has no forecast 2 steps ahead (forecast_horizon "
+            "is 2)): MAE (pH) of version 2 is 0.2, of the baseline 0.3",
         ),
         (
             {"error": 0.1, "step_seconds": 300.0},

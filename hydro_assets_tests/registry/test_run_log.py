@@ -24,7 +24,7 @@ Trained = Callable[[str], TrainingResult]
 def test_run__holds_parameters_metrics_epochs_data_and_files(
     quick: MakeSettings, trained: Trained, provenance: Provenance, features: pl.DataFrame, tmp_path: Path
 ) -> None:
-    settings = quick(webhook_url="https://chat.example/secret-canary")
+    settings = quick(webhook_url="https://chat.example/secret-canary", step_launcher={"token": "secret-canary"})
     made = log_and_register(trained("gru"), settings, provenance, features)
 
     client = mlflow_client(settings)
