@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -16,7 +16,7 @@ from hydro_assets.columns import MODELS
 from hydro_assets.feature_store.build import feature_span
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
-from hydro_assets.tasks.currency import outdated
+from hydro_assets.tasks.currency import FEATURES, outdated
 from hydro_assets.tasks.gold import require_fitting_grid
 
 
@@ -39,9 +39,10 @@ def run_pipeline(settings: Settings, report: Callable[[str], None], everything: 
         report_gold(instance, lakehouse)
         days = [day for day in outdated(lakehouse).feature_days if first <= day < end]
         if everything or days:
-            start, stop = (first, end) if everything else (days[0], days[-1] + timedelta(days=1))
-            report(f"1/3 features of {start} .. {stop - timedelta(days=1)}")
-            broken = refresh(defs.resolve_job_def(REFRESH_JOB), instance, (start, stop), tags)
+            ranges = [(first, end)] if everything else ranges_of(days)
+            told = ", ".join(f"{start} .. {stop - timedelta(days=1)}" for start, stop in ranges)
+            report(f"1/3 features of {told}")
+            broken = refresh(defs.resolve_job_def(REFRESH_JOB), instance, ranges, tags)
             for day, finding in broken.items():
                 report(f"WARNING {day} is left out, its features are not rebuilt: {finding}")
         else:
@@ -53,22 +54,39 @@ def run_pipeline(settings: Settings, report: Callable[[str], None], everything: 
             report("2/3 models are up to date with features and settings")
         if everything or outdated(lakehouse).predictions:
             report("3/3 predictions and what follows from them")
-            run_job(defs.resolve_job_def(SCORE_JOB), instance, (first, end), tags)
+            with_features = [day for day in lakehouse.days(FEATURES) if first <= day < end]
+            for span in ranges_of(with_features) if with_features and not everything else [(first, end)]:
+                run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
         else:
             report("3/3 predictions are up to date with features and models")
 
 
+def ranges_of(days: Sequence[date], most_apart: timedelta = timedelta(days=31)) -> list[tuple[date, date]]:
+    """Half-open ranges that hold the sorted `days`; a longer break ends one.
+
+    A reading stamped by a clock that fell back to the year 2000 must not make a run of thousands of empty days.
+    """
+    ranges: list[tuple[date, date]] = []
+    for day in days:
+        if ranges and day - ranges[-1][1] < most_apart:
+            ranges[-1] = (ranges[-1][0], day + timedelta(days=1))
+        else:
+            ranges.append((day, day + timedelta(days=1)))
+    return ranges
+
+
 def refresh(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, days: tuple[date, date], tags: Mapping[str, str]
+    job: dg.JobDefinition, instance: dg.DagsterInstance, ranges: Sequence[tuple[date, date]], tags: Mapping[str, str]
 ) -> dict[date, str]:
-    """Build the days; where a check stops a range, its halves, so that a broken day stops no other.
+    """Build the days of half-open ranges; where a check stops a range, its halves, so that a broken day stops no other.
 
     Returns what was found on each broken day. Raises RunFailedError when a step failed for another reason, and
     CheckStoppedRunError when not a single day can be built.
     """
-    start, stop = days
-    broken = _refresh(job, instance, start, stop, tags)
-    if len(broken) == (stop - start).days:
+    broken: dict[date, str] = {}
+    for start, stop in ranges:
+        broken |= _refresh(job, instance, start, stop, tags)
+    if len(broken) == sum((stop - start).days for start, stop in ranges):
         raise CheckStoppedRunError(f"No day can be built: {next(iter(broken.values()))}", "Mend Gold, then run again")
     return broken
 

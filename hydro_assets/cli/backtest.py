@@ -68,10 +68,13 @@ def backtest_command(
         ]
         typer.echo(f"fold {number}: {', '.join(parts)} (UTC), embargo {dates['embargo']}")
     typer.echo(f"MAE on the holdout; grid {settings.feature_step}; ensemble_ratio = ensemble / better baseline")
-    typer.echo(
-        f"the ensemble is {100 * result.mean_gain:.1f} % better than the better baseline in the mean over "
-        "targets and horizons"
-    )
+    if result.mean_gain is None:
+        typer.echo("no baseline errs anywhere: there is nothing that a model could do better")
+    else:
+        typer.echo(
+            f"the ensemble is {100 * result.mean_gain:.1f} % better than the better baseline in the mean over "
+            "targets and horizons"
+        )
 
 
 def _words(text: str) -> list[str]:

@@ -36,7 +36,7 @@ _SPELLINGS = (str.lower, str.upper, str.capitalize)
 _EMPTY = ("", *(spelling(word) for word in ("nan", "null", "none", "na", "n/a") for spelling in _SPELLINGS), "NaN")
 _ON, _OFF = ("on", "true", "1", "1.0", "1.00"), ("off", "false", "0", "0.0", "0.00")
 _IDENTITY = ("system_id", "timestamp_key", "reading_id", *SENSOR, "water_level", *ACTUATOR_COLUMNS)
-_EARLIEST = datetime(2000, 1, 1)
+_EARLIEST = datetime(2000, 2, 1)  # clocks without a battery begin at 1970-01-01 or 2000-01-01
 _INT32 = 2**31
 
 
@@ -133,7 +133,11 @@ def _with_times(raw: pl.DataFrame, text: CsvText, timezone: str) -> tuple[pl.Dat
     problem = _first_bad(frame, "timestamp_key", times.values.is_null(), text, "not a readable date and time")
     if problem:
         raise SourceFileError(problem, f"Write times as {ACCEPTED}")
-    return frame.with_columns(times.values.alias("timestamp_key")), [*notes, *times.notes]
+    frame = frame.with_columns(times.values.alias("timestamp_key"))
+    if times.instants is not None and times.instants.null_count() == 0:
+        # The hour that a clock set back repeats is told from the first one by the order of the rows.
+        frame = frame.with_columns(times.instants.alias("instant")).sort("instant", maintain_order=True).drop("instant")
+    return frame, [*notes, *times.notes]
 
 
 def _clock_notes(frame: pl.DataFrame, text: CsvText, ingested_at: datetime) -> list[str]:
@@ -142,21 +146,27 @@ def _clock_notes(frame: pl.DataFrame, text: CsvText, ingested_at: datetime) -> l
     if wrong.is_empty():
         return []
     first = f"{wrong['timestamp_key'][0]} on line {text.line_of(wrong['row'][0])}"
-    return [f"{len(wrong)} rows are stamped before 2000 or after the import, as by a wrong clock, the first {first}"]
+    when = f"before {_EARLIEST:%Y-%m-%d} or after the import"
+    return [f"{len(wrong)} rows are stamped {when}, as by a wrong clock, the first {first}"]
 
 
 def _with_values(frame: pl.DataFrame, text: CsvText) -> pl.DataFrame:
     """Sensors, codes and ids as numbers, actuators as booleans; every unreadable column in one error."""
     numeric = [c for c in (*SENSOR, "water_level") if c in frame.columns]
     switches = [c for c in ACTUATOR_COLUMNS if c in frame.columns]
+    dotted: list[str | None] = []
     if text.separator != ",":
+        if any(frame[c].str.contains(",", literal=True).any() for c in numeric):
+            kind = "with a dot in a file of decimal commas: a thousands mark, or another decimal mark"
+            dotted = [_first_bad(frame, c, frame[c].str.contains(".", literal=True).fill_null(False), text, kind)
+                      for c in numeric]  # fmt: skip
         frame = frame.with_columns(pl.col(numeric).str.replace(",", ".", literal=True))
     lower = pl.col(switches).str.to_lowercase()
     parsed = frame.with_columns(
         pl.col(numeric).cast(pl.Float64, strict=False),
         pl.when(lower.is_in(_ON)).then(True).when(lower.is_in(_OFF)).then(False).name.keep(),
     )
-    problems = [
+    problems = dotted + [
         _first_bad(frame, c, parsed[c].is_null() & frame[c].is_not_null(), text, kind)
         for columns, kind in ((numeric, "not a number"), (switches, "neither ON nor OFF"))
         for c in columns

@@ -26,9 +26,10 @@ _UNIX_MILLIS = r"^(?P<millis>\d{12,13})$"
 @dataclass(frozen=True)
 class WallClock:
     """`values` are naive and null where the text is null or unreadable; `problem` is set where no order of day and
-    month fits the whole file."""
+    month fits the whole file. `instants` (UTC) are null where a time has no offset; None where no time has one."""
 
     values: pl.Series
+    instants: pl.Series | None = None
     notes: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -41,15 +42,16 @@ def wall_clock(text: pl.Series, timezone: str) -> WallClock:
     local = text.str.extract_groups(_LOCAL).struct.unnest()
     day_first, order_notes, problem = _order_of(local, text)
     iso = text.str.extract_groups(_ISO).struct.unnest()
-    instants = _instants(text, iso).dt.convert_time_zone(timezone).dt.replace_time_zone(None)
+    instants = _instants(text, iso)
+    of_instants = instants.dt.convert_time_zone(timezone).dt.replace_time_zone(None)
     day, month = ("first", "other") if day_first else ("other", "first")
     values = pl.select(
-        pl.coalesce(instants, _assembled(iso, "day", "month"), _assembled(local, day, month)).alias("wall")
+        pl.coalesce(of_instants, _assembled(iso, "day", "month"), _assembled(local, day, month)).alias("wall")
     ).to_series()
     notes = list(order_notes)
     if converted := len(instants) - instants.null_count():
         notes.append(f"{converted} timestamps with an offset or in Unix time became the wall clock of {timezone}")
-    return WallClock(values, tuple(notes), problem)
+    return WallClock(values, instants if converted else None, tuple(notes), problem)
 
 
 def _assembled(parts: pl.DataFrame, day: str, month: str) -> pl.Series:

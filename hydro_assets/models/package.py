@@ -174,6 +174,20 @@ class ForecastPackage:
             pl.col("timestamp").dt.replace_time_zone("UTC"), pl.col(pl.Float64).fill_nan(None)
         ).select(pl.col(name).cast(dtype) for name, dtype in PREDICTION_SCHEMA.items())
 
+    def baselines(self, frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+        """What both baselines say for the rows that `predict` answers: keys, horizon, persistence, short_mean."""
+        info = self.info
+        grid = SegmentGrid.of(frame, info.step, info.gap_limit, info.task.history_steps - 1)
+        rows, _ = _rows(grid, start, end, timedelta(0))
+        unused = np.empty((rows.size, len(info.horizons)))
+        said = {name: self.simple.members[name].predict(grid, rows, unused) for name in ("persistence", "short_mean")}
+        keys = grid.frame.select("system_id", "timestamp")[rows]
+        parts = [
+            keys.with_columns(horizon=pl.lit(h, pl.Int32), **{name: pl.Series(v[:, j]) for name, v in said.items()})
+            for j, h in enumerate(info.horizons)
+        ]
+        return pl.concat(parts).with_columns(pl.col(*said).fill_nan(None))
+
     def save(self, folder: Path) -> None:
         """Write package.json and the binary parts into `folder`, which is created."""
         folder.mkdir(parents=True, exist_ok=True)

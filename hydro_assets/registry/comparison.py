@@ -72,7 +72,7 @@ def decide(
     start: datetime | None = None,
     end: datetime | None = None,
 ) -> PromotionDecision:
-    """The decision alone: the challenger wins when its error is below the baseline's and the champion's.
+    """The decision alone: the challenger wins when its error is below the better baseline's and the champion's.
 
     The error is the MAE (the Brier score for a model that only classifies), pooled over systems, then the mean over
     the horizons that both forecast. Only rows count that neither model was trained or calibrated on, and that both
@@ -100,7 +100,11 @@ def decide(
         if not rival and both.is_empty():
             rival = "it forecasts none of the challenger's rows and horizons"
         errors = errors if rival else both
-    per_horizon = errors.group_by("horizon").agg(pl.selectors.numeric().mean())
+    per_horizon = (
+        errors.group_by("horizon")
+        .agg(pl.selectors.numeric().mean())
+        .with_columns(baseline_error=pl.min_horizontal(pl.selectors.starts_with("baseline_error")))
+    )
     found = {c: _mean(per_horizon, c) for c in ("error", "baseline_error", "champion_error")}
     if errors.height < MINIMUM_COMPARED:
         problems.append(f"{errors.height} forecasts could be compared, {MINIMUM_COMPARED} are needed")
@@ -167,15 +171,21 @@ def _holdout(
 
 
 def _errors(package: ForecastPackage, features: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
-    """[system_id, timestamp, horizon, error, baseline_error], absolute, where forecast and truth are known."""
+    """[system_id, timestamp, horizon, error, baseline_error_*], absolute, where all forecasts and truth are known.
+
+    Both baselines are measured: the one that served best in validation need not be the better one here.
+    """
     info = package.info
+    scored = _scored(package, features, start, end, info.target_col, "prediction")
+    baselines = package.baselines(features.filter(pl.col("timestamp") >= start - info.lookback), start, end)
+    names = [name for name in baselines.columns if name not in _ROW]
     return (
-        _scored(package, features, start, end, info.target_col, "prediction")
+        scored.join(baselines, on=_ROW)
         .with_columns(
             error=(pl.col("forecast") - pl.col("truth")).abs(),
-            baseline_error=(pl.col("baseline") - pl.col("truth")).abs(),
+            **{f"baseline_error_{name}": (pl.col(name) - pl.col("truth")).abs() for name in names},
         )
-        .select(*_ROW, "error", "baseline_error")
+        .select(*_ROW, "error", pl.selectors.starts_with("baseline_error"))
         .drop_nulls()
     )
 

@@ -33,7 +33,7 @@ PROMOTION_LOG = Table(
         Column("unit", "string", "", "unit of the errors"),
         Column("champion_error", "double", "unit", "error of the champion, mean over horizons", 0),
         Column("challenger_error", "double", "unit", "error of the challenger, mean over horizons", 0),
-        Column("baseline_error", "double", "unit", "error of the baseline on the same rows, mean over horizons", 0),
+        Column("baseline_error", "double", "unit", "error of the better baseline on these rows, mean over horizons", 0),
         Column("compared", "bigint", "1", "forecasts compared", 0),
         Column("holdout_start", "timestamp", "", "first moment of the compared rows, UTC"),
         Column("holdout_end", "timestamp", "", "end of the compared rows, exclusive, UTC"),

@@ -30,12 +30,13 @@ class Backtest:
     Attributes:
         table: target, unit, system_id, horizon, n, one MAE column per baseline, model and `ensemble` (their mean),
             `better_baseline`, and `ensemble_ratio` = ensemble / better baseline.
-        mean_gain: mean over targets and horizons (all systems together) of 1 - ensemble_ratio.
+        mean_gain: mean over targets and horizons (all systems together) of 1 - ensemble_ratio; None without a ratio,
+            because no baseline errs anywhere.
         splits: the dates of each fold.
     """
 
     table: pl.DataFrame
-    mean_gain: float
+    mean_gain: float | None
     splits: tuple[Split, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -105,7 +106,7 @@ def backtest(
             measured.append(_errors(target, horizons, kinds, held))
     table = _table(pl.concat(measured), kinds)
     ratio = table.filter(system_id="all")["ensemble_ratio"].drop_nulls()
-    return Backtest(table, 1 - float(np.mean(ratio.to_numpy())), tuple(splits))
+    return Backtest(table, None if ratio.is_empty() else 1 - float(ratio.to_numpy().mean()), tuple(splits))
 
 
 def _splits(features: pl.DataFrame, settings: Settings, longest: int, folds: int) -> list[Split]:

@@ -9,7 +9,7 @@ import pytest
 
 from hydro_assets.automation.attempts import REFRESH_JOB
 from hydro_assets.automation.local_run import CheckStoppedRunError, dagster_instance
-from hydro_assets.automation.pipeline import refresh
+from hydro_assets.automation.pipeline import ranges_of, refresh
 from hydro_assets.definitions import build_definitions
 from hydro_assets.greenhouse.simulator import simulate
 from hydro_assets.lakehouse import Lakehouse
@@ -31,7 +31,7 @@ def test_refresh__leaves_a_broken_day_out_and_builds_the_others(settings: Settin
     fill(lakehouse, pl.col("date") == BROKEN)
     job = build_definitions(settings).resolve_job_def(REFRESH_JOB)
     with dagster_instance(settings) as instance:
-        broken = refresh(job, instance, DAYS, {})
+        broken = refresh(job, instance, [DAYS], {})
     assert list(broken) == [BROKEN]
     assert "another unit" in broken[BROKEN]
     assert lakehouse.days("feature_store.sensor_features") == [date(2026, 3, 2), date(2026, 3, 4)]
@@ -41,5 +41,11 @@ def test_refresh__of_nothing_but_broken_days_is_an_error(settings: Settings, lak
     fill(lakehouse, pl.lit(True))
     job = build_definitions(settings).resolve_job_def(REFRESH_JOB)
     with dagster_instance(settings) as instance, pytest.raises(CheckStoppedRunError, match="No day can be built"):
-        refresh(job, instance, DAYS, {})
+        refresh(job, instance, [DAYS], {})
     assert not lakehouse.exists("feature_store.sensor_features")
+
+
+def test_ranges__end_at_a_long_break_and_not_at_a_short_one() -> None:
+    days = [date(2000, 1, 1), date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 20)]
+    assert ranges_of(days) == [(date(2000, 1, 1), date(2000, 1, 2)), (date(2026, 3, 1), date(2026, 3, 21))]
+    assert ranges_of([]) == []

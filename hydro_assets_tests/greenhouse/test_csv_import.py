@@ -6,6 +6,7 @@ import pytest
 
 from hydro_assets.columns import GOLD_IOT_DATA
 from hydro_assets.errors import SourceFileError
+from hydro_assets.feature_store.readings import utc_timestamps
 from hydro_assets.greenhouse.csv_import import ImportedReadings, new_readings, read_export
 from hydro_assets.settings import Settings
 
@@ -232,3 +233,21 @@ def test_read_export__reads_a_real_export_whole(farm: Farm) -> None:
     assert len(read.frame) == 25_570
     assert read.frame["ph_level"].mean() == pytest.approx(5.7316, abs=1e-3)
     assert read.frame.select("ph_level", "tds_level", "air_temperature", "air_humidity").null_count().row(0) == (0,) * 4
+
+
+def test_read_export__keeps_the_repeated_hour_of_instants_that_are_written_newest_first(tmp_path: Path) -> None:
+    # Madrid sets its clock back on 2024-10-27 at 01:00 UTC.
+    hours = ["2024-10-27T00:30:00Z", "2024-10-27T00:00:00Z", "2024-10-26T23:30:00Z"]
+    hours = ["2024-10-27T01:30:00Z", "2024-10-27T01:00:00Z", *hours]
+    rows = "".join(f"{hour},{ph},900,24,60\n" for hour, ph in zip(hours, (6.5, 6.4, 6.3, 6.2, 6.1), strict=True))
+    gold = Farm(tmp_path, timezone="Europe/Madrid").reads(SHORT + rows).frame
+    instants = utc_timestamps(gold, "Europe/Madrid")
+    assert instants.dt.strftime("%H:%M").to_list() == ["23:30", "00:00", "00:30", "01:00", "01:30"]
+    assert gold["ph_level"].to_list() == [6.1, 6.2, 6.3, 6.4, 6.5]
+
+
+def test_read_export__refuses_a_thousands_mark_beside_decimal_commas(farm: Farm) -> None:
+    header = SHORT.replace(",", ";")
+    with pytest.raises(SourceFileError, match=r"TDS is '1\.299', with a dot in a file of decimal commas"):
+        farm.reads(header + "2023-12-21 11:17:03;6,01;1.299;20,5;64,0\n")
+    assert farm.reads(header + "2023-12-21 11:17:03;6.01;1299;20.5;64.0\n").frame["ph_level"].to_list() == [6.01]

@@ -39,6 +39,7 @@ class Forecaster:
         error: float,
         baseline_error: float = 0.3,
         *,
+        persistence_is_better_by: float = 0.0,
         horizons: tuple[int, ...] = (1, 2),
         holdout_start: datetime | None = None,
         **info: Any,
@@ -46,6 +47,7 @@ class Forecaster:
         split = {} if holdout_start is None else {"holdout_start": holdout_start.isoformat()}
         self.info = real.info.model_copy(update={"horizons": horizons, "split": split, **info})
         self.features, self.error, self.baseline_error = features, error, baseline_error
+        self.persistence_is_better_by = persistence_is_better_by
         self.asked: list[tuple[datetime, datetime]] = []
 
     def predict(self, frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
@@ -66,6 +68,12 @@ class Forecaster:
                 )
                 for h in self.info.horizons
             ]
+        )
+
+    def baselines(self, frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+        said = pl.col("baseline")
+        return self.predict(frame, start, end).select(
+            "system_id", "timestamp", "horizon", persistence=said + self.persistence_is_better_by, short_mean=said
         )
 
 
@@ -99,6 +107,12 @@ def judge(quick: MakeSettings, trained: Trained, features: pl.DataFrame) -> Call
             None,
             False,
             "not better than the baseline: MAE (pH) of version 2 is 0.3, of the baseline 0.3",
+        ),
+        (
+            {"error": 0.2, "persistence_is_better_by": 0.2},
+            None,
+            False,
+            "not better than the baseline: MAE (pH) of version 2 is 0.2, of the baseline 0.1",
         ),
         (
             {"error": 0.1},
@@ -142,6 +156,7 @@ def judge(quick: MakeSettings, trained: Trained, features: pl.DataFrame) -> Call
     ids=[
         "first",
         "as good as the baseline",
+        "better than the baseline of its training, worse than the other",
         "better",
         "worse than the champion",
         "worse than the baseline",

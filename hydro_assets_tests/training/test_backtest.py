@@ -49,3 +49,10 @@ def test_features_of_exports__read_several_systems(tmp_path: Path) -> None:
     assert features.group_by("system_id").len().sort("system_id").rows() == [("north", 200), ("south", 200)]
     assert notes
     assert "ec_level" not in features.columns
+
+
+def test_backtest__of_a_target_that_never_changes_has_no_gain_to_tell() -> None:
+    frame = farm(1500).with_columns(ph_level=pl.lit(6.0))
+    result = backtest(frame, quick(), ["ph_level"], (1,), ("lightgbm",))
+    assert result.mean_gain is None
+    assert result.table["ensemble_ratio"].null_count() == result.table.height
