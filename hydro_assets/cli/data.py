@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from hydro_assets.cli.app import app, say, settings_with
+from hydro_assets.contracts.gold import finest_step, is_filled
 from hydro_assets.settings import Settings, duration_text
-from hydro_assets.tasks.gold import GoldImport, add_readings, import_export, step_for
+from hydro_assets.tasks.gold import GoldImport, add_readings, import_export
 
 
 @app.command("import")
@@ -35,9 +36,9 @@ def import_command(
 
 def step_advice(done: GoldImport, settings: Settings) -> str | None:
     """What to set when readings come more slowly than the grid steps."""
-    if done.cadence is None or done.cadence <= settings.feature_step:
+    if done.cadence is None or is_filled(settings.feature_step, done.cadence):
         return None
-    step = step_for(done.cadence)
+    step = finest_step(done.cadence)
     return (
         f"readings come every {duration_text(done.cadence)} (median), more slowly than the feature step of "
         f"{duration_text(settings.feature_step)}: run with --step {duration_text(step)}, or set "

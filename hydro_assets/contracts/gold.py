@@ -13,7 +13,7 @@ import polars as pl
 
 from hydro_assets.columns import REQUIRED_SENSORS, SENSOR, ZERO_IS_PLACEHOLDER
 from hydro_assets.contracts.finding import Finding, share_finding
-from hydro_assets.settings import Settings
+from hydro_assets.settings import Settings, duration_text
 
 # Half of a sensor's cells: no probe fault does that within a day, another unit or a swapped column does.
 WRONG_COLUMN_SHARE = 0.5
@@ -117,11 +117,11 @@ def cadence(readings: pl.DataFrame, settings: Settings) -> list[Finding]:
         distance = rows["timestamp_key"].unique().sort().diff().drop_nulls().median()
         if not isinstance(distance, timedelta):
             continue
-        ok = distance <= 1.25 * step
+        ok = is_filled(step, distance)
         never = distance > settings.gap_limit
         text = f"{system} is read every {_seconds(distance)}, the grid step is {_seconds(step)}"
         if not ok:
-            text += f": most steps stay empty; set HYDRO_FEATURE_STEP={_next_step(distance)}"
+            text += f": most steps stay empty; set HYDRO_FEATURE_STEP={duration_text(finest_step(distance))}"
         facts = {"system_id": system, "median_seconds": distance.total_seconds()}
         found.append(Finding(f"cadence_{system}", ok, "error" if never else "warn", text, facts))
     return found
@@ -182,12 +182,13 @@ def _seconds(value: timedelta) -> str:
     return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} min"
 
 
-def _next_step(cadence: timedelta) -> str:
-    """The shortest usual step that a reading falls into each time."""
-    for text, seconds in (
-        ("10s", 10), ("30s", 30), ("1min", 60), ("2min", 120), ("5min", 300), ("10min", 600), ("15min", 900),
-        ("30min", 1800), ("1h", 3600), ("2h", 7200), ("3h", 10800),
-    ):  # fmt: skip
-        if cadence.total_seconds() <= 1.25 * seconds:
-            return text
-    return "6h"
+def is_filled(step: timedelta, cadence: timedelta) -> bool:
+    """Whether readings of this cadence fall into nearly every step of a grid; loggers run a little slow."""
+    return cadence <= 1.25 * step
+
+
+def finest_step(cadence: timedelta) -> timedelta:
+    """The finest usual grid step that readings of this cadence fill."""
+    minutes = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360)
+    steps = [timedelta(seconds=10), timedelta(seconds=30), *(timedelta(minutes=m) for m in minutes)]
+    return next((step for step in steps if is_filled(step, cadence)), steps[-1])

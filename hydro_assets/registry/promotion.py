@@ -123,7 +123,7 @@ def rollback(settings: Settings, kind: str, decided_at: datetime, version: str |
         ModelUnavailableError: there is no champion, or none before it, or that version cannot serve.
     """
     name = registered_name(settings, kind)
-    remedy = f"Choose a version that `hydro verify` lists: `hydro rollback {kind} --version N`"
+    remedy = f"Choose a version among those that MLflow lists: `hydro rollback {kind} --version N`"
     with tracking_errors(settings, f"Rolling back {name}"):
         client = mlflow_client(settings)
         current = aliases(client, name).get(CHAMPION)

@@ -98,7 +98,7 @@ def fetch_package(settings: Settings, kind: str, version: str) -> ForecastPackag
     with tracking_errors(settings, f"Loading version {version} of {name}"):
         found = find_version(mlflow_client(settings), name, version)
     if found is None:
-        raise ModelUnavailableError(f"{name} has no version {version}", "Choose a version that `hydro verify` lists")
+        raise ModelUnavailableError(f"{name} has no version {version}", "Choose one of those that MLflow lists")
     with tracking_errors(settings, f"Reading the files of version {version} of {name}"):
         return _download(settings.tracking_uri, settings.registry_uri, name, version, found.tags.get(DIGEST, ""))
 

@@ -18,6 +18,7 @@ from hydro_assets.columns import (
     SENSORS,
     Table,
 )
+from hydro_assets.contracts.gold import finest_step
 from hydro_assets.errors import DataContractError, SourceFileError
 from hydro_assets.feature_store.build import farm_spec
 from hydro_assets.greenhouse.csv_import import new_readings, read_export
@@ -103,11 +104,6 @@ def cadence(readings: pl.DataFrame) -> timedelta | None:
     return distances.drop_nulls().median()  # type: ignore[return-value]
 
 
-def step_for(cadence: timedelta) -> timedelta:
-    """The finest usual grid step that readings of this cadence fill."""
-    return next((step for step in _STEPS if step >= cadence), _STEPS[-1])
-
-
 def require_fitting_grid(lakehouse: Lakehouse) -> None:
     """Raise before a grid is built that the newest readings leave mostly empty, or that the feature table has not."""
     settings = lakehouse.settings
@@ -117,7 +113,7 @@ def require_fitting_grid(lakehouse: Lakehouse) -> None:
         rows = rows.with_columns(system_id=pl.lit(settings.default_system))
     distance = cadence(rows)
     if distance is not None and distance > 2 * settings.feature_step:
-        step = duration_text(step_for(distance))
+        step = duration_text(finest_step(distance))
         raise DataContractError(
             f"Readings come every {duration_text(distance)} (median), too slowly for a feature step of "
             f"{duration_text(settings.feature_step)}: most steps would be empty",
@@ -126,9 +122,6 @@ def require_fitting_grid(lakehouse: Lakehouse) -> None:
     spec = farm_spec(lakehouse)
     if lakehouse.exists(spec.table.name):
         lakehouse.ensure(spec.table)
-
-
-_STEPS = [timedelta(minutes=m) for m in (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360)]
 
 
 def _existing(lakehouse: Lakehouse, incoming: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame | None:

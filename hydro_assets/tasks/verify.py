@@ -79,6 +79,7 @@ def _span(lakehouse: Lakehouse, table: str, column: str) -> tuple[int, str]:
 
 def _gold(lakehouse: Lakehouse) -> tuple[bool, str]:
     n, text = _span(lakehouse, "gold.iot_data", "timestamp_key")
+    text = f"{text.replace('+00:00', '')} on the wall clock of {lakehouse.settings.timezone}"
     least = lakehouse.settings.minimum_records
     return n >= least, text if n >= least else f"{text}; {least:,} are needed: import a longer period"
 

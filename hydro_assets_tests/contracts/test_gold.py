@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from hydro_assets.contracts import Finding
-from hydro_assets.contracts.gold import cadence, completeness, day_findings, enough_history, ranges
-from hydro_assets.settings import Settings
+from hydro_assets.contracts.gold import cadence, completeness, day_findings, enough_history, finest_step, ranges
+from hydro_assets.settings import Settings, duration_text
 
 DAY = date(2026, 1, 5)
 START = datetime(2026, 1, 5)
@@ -146,3 +146,11 @@ def test_day_findings__judge_a_mended_day_as_mended() -> None:
     mended = gold().with_columns(reading_id=pl.Series([1, 2, 3, 4]), ingestion_timestamp=pl.lit(datetime(2026, 1, 2)))
     assert "ph_level_range" in failed(day_findings(wrong, DAY))
     assert failed(day_findings(pl.concat([wrong, mended]), DAY)) == failed(day_findings(mended, DAY))
+
+
+@pytest.mark.parametrize(
+    ("cadence_s", "step"),
+    [(2, "10s"), (12, "10s"), (60, "1min"), (60.6, "1min"), (80, "2min"), (400, "10min"), (3660, "1h"), (90000, "6h")],
+)
+def test_finest_step__is_filled_though_the_logger_runs_a_little_slow(cadence_s: float, step: str) -> None:
+    assert duration_text(finest_step(timedelta(seconds=cadence_s))) == step

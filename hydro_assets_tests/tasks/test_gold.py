@@ -10,17 +10,12 @@ from hydro_assets.errors import DataContractError, TableError
 from hydro_assets.greenhouse.simulator import simulate
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
-from hydro_assets.tasks.gold import add_readings, require_fitting_grid, step_for
+from hydro_assets.tasks.gold import add_readings, require_fitting_grid
 
 
 def hourly(lakehouse: Lakehouse) -> None:
     start = datetime(2026, 3, 2, tzinfo=UTC)
     add_readings(lakehouse, simulate(1, start, start + timedelta(days=3), 5, timedelta(hours=1)))
-
-
-@pytest.mark.parametrize(("cadence_s", "step_min"), [(10, 1), (60, 1), (300, 5), (400, 10), (3600, 60), (90000, 360)])
-def test_step_for__is_the_finest_usual_step_that_is_filled(cadence_s: int, step_min: int) -> None:
-    assert step_for(timedelta(seconds=cadence_s)) == timedelta(minutes=step_min)
 
 
 def test_require_fitting_grid__names_the_step_for_slow_readings(lakehouse: Lakehouse) -> None:
