@@ -43,13 +43,18 @@ def day_findings(readings: pl.DataFrame, day: date) -> list[Finding]:
 
 
 def _in_force(readings: pl.DataFrame) -> pl.DataFrame:
-    """Without the rows that a later arrival of the same reading corrects: a mended day is judged as mended."""
-    if not {"reading_id", "ingestion_timestamp"} <= set(readings.columns):
+    """Without the rows that a later arrival of the same reading corrects: a mended day is judged as mended.
+
+    The same reading has the same id, or without ids comes from a file of the same name: another file may be another
+    system's.
+    """
+    if "ingestion_timestamp" not in readings.columns:
         return readings
-    reading = [c for c in ("system_id", "timestamp_key", "reading_id") if c in readings.columns]
-    named = readings.filter(pl.col("reading_id").is_not_null()).sort("ingestion_timestamp", maintain_order=True)
-    latest = pl.col("ingestion_timestamp").eq_missing(pl.col("ingestion_timestamp").max().over(reading))
-    return pl.concat([named.filter(latest), readings.filter(pl.col("reading_id").is_null())])
+    names = [pl.format("{} {}", pl.lit(c), c) for c in ("reading_id", "source_file") if c in readings.columns]
+    alone = pl.format("row {}", pl.int_range(pl.len()))
+    place = [c for c in ("system_id", "timestamp_key") if c in readings.columns]
+    latest = pl.col("ingestion_timestamp").max().over(*place, pl.coalesce(*names, alone))
+    return readings.filter(pl.col("ingestion_timestamp").eq_missing(latest))
 
 
 def enough_history(records: int, first: date, last: date, settings: Settings) -> list[Finding]:
@@ -146,7 +151,10 @@ def _duplicates(readings: pl.DataFrame) -> Finding:
     share = conflicting / max(instants.height, 1)
     text = f"of {instants.height:,} instants carry readings that differ ({copies:,} more rows are plain copies)"
     if share > MIXED_SYSTEMS_SHARE:
-        text += "; two systems share one name: give Gold a system_id"
+        text += (
+            "; two systems share one name: give Gold a system_id. A correction of readings without ids must come in a "
+            "file of the same name"
+        )
     return share_finding(
         "duplicates", text, share, 0.0, MIXED_SYSTEMS_SHARE, {"conflicting": conflicting, "copies": copies}
     )

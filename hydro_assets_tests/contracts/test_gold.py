@@ -154,3 +154,16 @@ def test_day_findings__judge_a_mended_day_as_mended() -> None:
 )
 def test_finest_step__is_filled_though_the_logger_runs_a_little_slow(cadence_s: float, step: str) -> None:
     assert duration_text(finest_step(timedelta(seconds=cadence_s))) == step
+
+
+def test_day_findings__without_ids_take_a_later_file_of_the_same_name_as_a_correction() -> None:
+    def arrived(hour: int, file: str, **values: Any) -> pl.DataFrame:
+        at, no_id = pl.lit(datetime(2026, 1, 6, hour)), pl.lit(None, pl.Int32)
+        return gold(**values).with_columns(reading_id=no_id, ingestion_timestamp=at, source_file=pl.lit(file))
+
+    in_fahrenheit = arrived(1, "a.csv", air_temperature=[75.0] * 4)
+    mended, of_another_system = arrived(2, "a.csv"), arrived(2, "b.csv", ph_level=[6.2] * 4)
+    assert failed(day_findings(pl.concat([in_fahrenheit, mended]), DAY)) == failed(day_findings(mended, DAY))
+    assert failed(day_findings(pl.concat([mended, of_another_system]), DAY))["duplicates"] == "error"
+    twice = pl.concat([mended, mended.with_columns(ph_level=pl.lit(6.2))])
+    assert failed(day_findings(twice, DAY))["duplicates"] == "error"
