@@ -18,7 +18,7 @@ from hydro_assets.columns import (
     SENSORS,
     Table,
 )
-from hydro_assets.contracts.gold import finest_step
+from hydro_assets.contracts.gold import finest_step, ranges
 from hydro_assets.errors import DataContractError, SourceFileError
 from hydro_assets.feature_store.build import farm_spec
 from hydro_assets.greenhouse.csv_import import new_readings, read_export
@@ -67,7 +67,8 @@ def import_export(lakehouse: Lakehouse, path: Path, system_id: str | None, inges
             f"{path} holds {export.frame.height} readings{beside}, fewer than the {least} that a model needs at least",
             "Export a longer period (several days), or lower HYDRO_MINIMUM_RECORDS if you know better",
         )
-    return add_readings(lakehouse, export.frame, export.notes)
+    impossible = [f"WARNING {finding.sentence}" for finding in ranges(export.frame) if finding.stops]
+    return add_readings(lakehouse, export.frame, [*export.notes, *impossible])
 
 
 def add_readings(lakehouse: Lakehouse, incoming: pl.DataFrame, notes: Sequence[str] = ()) -> GoldImport:
