@@ -1,4 +1,4 @@
-"""`hydro run`: features, models, predictions of every Gold day, as three Dagster runs in the order of the data."""
+"""`hydro run`: features, models, predictions of every Gold day, as Dagster runs in the order of the data."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def scoring_plan(
 
     own = {c.name for c in PREDICTION_COLUMNS}
     feature_columns = [name for name in table.column_names if name not in own]
-    # PySpark lists all columns of a batch once per column before it calls a grouped function (`worker.py`, 4.1.1): with
+    # PySpark lists all columns of a batch once per column before it calls a grouped function (`worker.py`, 4.2.0): with
     # hundreds of columns that costs more than some models. As one struct, they are one column.
     row = F.struct(*feature_columns).alias("row")
     tasks = grid.assign(features, "timestamp").select("system_id", "task", row).groupBy("system_id", "task")
