@@ -154,19 +154,18 @@ def _with_values(frame: pl.DataFrame, text: CsvText) -> pl.DataFrame:
     """Sensors, codes and ids as numbers, actuators as booleans; every unreadable column in one error."""
     numeric = [c for c in (*SENSOR, "water_level") if c in frame.columns]
     switches = [c for c in ACTUATOR_COLUMNS if c in frame.columns]
-    dotted: list[str | None] = []
-    if text.separator != ",":
-        if any(frame[c].str.contains(",", literal=True).any() for c in numeric):
-            kind = "with a dot in a file of decimal commas: a thousands mark, or another decimal mark"
-            dotted = [_first_bad(frame, c, frame[c].str.contains(".", literal=True).fill_null(False), text, kind)
-                      for c in numeric]  # fmt: skip
+    problems: list[str | None] = []
+    if text.separator != "," and any(frame[c].str.contains(",", literal=True).any() for c in numeric):
+        kind = "with a dot in a file of decimal commas: a thousands mark, or another decimal mark"
+        dotted = frame.select(pl.col(numeric).str.contains(".", literal=True).fill_null(False))
+        problems += [_first_bad(frame, c, dotted[c], text, kind) for c in numeric]
         frame = frame.with_columns(pl.col(numeric).str.replace(",", ".", literal=True))
     lower = pl.col(switches).str.to_lowercase()
     parsed = frame.with_columns(
         pl.col(numeric).cast(pl.Float64, strict=False),
         pl.when(lower.is_in(_ON)).then(True).when(lower.is_in(_OFF)).then(False).name.keep(),
     )
-    problems = dotted + [
+    problems += [
         _first_bad(frame, c, parsed[c].is_null() & frame[c].is_not_null(), text, kind)
         for columns, kind in ((numeric, "not a number"), (switches, "neither ON nor OFF"))
         for c in columns

@@ -12,6 +12,9 @@ from hydro_assets.models.contract import FitNotes, Forecaster, Report, Samples, 
 from hydro_assets.models.origin import last_values, short_mean_steps, trailing_means
 from hydro_assets.models.windows import SegmentGrid, by_chunks
 
+BASELINES = ("persistence", "short_mean")
+"""Names of the members that any forecast has to beat."""
+
 
 class Persistence(Forecaster):
     """The last known value of the target for every horizon; NaN where it is older than the gap limit."""

@@ -22,9 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hydro_assets.models.forecast_cells import last_state
-
-_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+from hydro_assets.models.forecast_cells import WEIGHTS, last_state
 
 
 def dropout_mask(cell: nn.LSTM | nn.GRU, batch: int, length: int) -> Tensor:
@@ -49,7 +47,7 @@ def encode(cell: nn.LSTM | nn.GRU, sequence: Tensor, mask: Tensor | None = None)
     for k in range(cell.num_layers):
         if k > 0:
             steps = steps * mask[:, k - 1].transpose(0, 1)
-        steps = layer(steps, *(getattr(cell, f"{n}_l{k}") for n in _WEIGHTS))  # -> [T, B, H]
+        steps = layer(steps, *(getattr(cell, f"{n}_l{k}") for n in WEIGHTS))  # -> [T, B, H]
     return steps[-1]
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def last_state(cell: nn.LSTM | nn.GRU, sequence: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def _gru_layer(cell: nn.LSTM | nn.GRU, k: int, rows: Tensor, below: slice, own: 
 
 
 def _weights(cell: nn.LSTM | nn.GRU, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    w_ih, w_hh, b_ih, b_hh = (getattr(cell, f"{name}_l{k}").detach() for name in _WEIGHTS)
+    w_ih, w_hh, b_ih, b_hh = (getattr(cell, f"{name}_l{k}").detach() for name in WEIGHTS)
     return w_ih, w_hh, b_ih[:, None], b_hh[:, None]
 
 

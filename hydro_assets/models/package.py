@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from hydro_assets import columns
 from hydro_assets.errors import ModelUnavailableError
+from hydro_assets.models.baselines import BASELINES
 from hydro_assets.models.blend import Blend
 from hydro_assets.models.contract import Forecaster, Task
 from hydro_assets.models.simple import SimpleForecasts
@@ -180,7 +181,7 @@ class ForecastPackage:
         grid = SegmentGrid.of(frame, info.step, info.gap_limit, info.task.history_steps - 1)
         rows, _ = _rows(grid, start, end, timedelta(0))
         unused = np.empty((rows.size, len(info.horizons)))
-        said = {name: self.simple.members[name].predict(grid, rows, unused) for name in ("persistence", "short_mean")}
+        said = {name: self.simple.members[name].predict(grid, rows, unused) for name in BASELINES}
         keys = grid.frame.select("system_id", "timestamp")[rows]
         parts = [
             keys.with_columns(horizon=pl.lit(h, pl.Int32), **{name: pl.Series(v[:, j]) for name, v in said.items()})

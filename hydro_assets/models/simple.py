@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from hydro_assets.models.baselines import Persistence, ShortMean
+from hydro_assets.models.baselines import BASELINES, Persistence, ShortMean
 from hydro_assets.models.combination import Combination
 from hydro_assets.models.contract import Report, Samples, Task
 from hydro_assets.models.local_linear import LocalLinear
@@ -42,8 +42,8 @@ class SimpleForecasts:
         truth = samples.truth[samples.validation]
         forecasts = {name: m.predict(samples.grid, samples.validation, truth) for name, m in members.items()}
         combination = Combination.fit(truth, list(forecasts.values()))
-        mae = combination.prior[[list(members).index("persistence"), list(members).index("short_mean")]]  # [2, H]
-        baseline = tuple(("persistence", "short_mean")[i] for i in mae.argmin(axis=0))
+        mae = combination.prior[[list(members).index(name) for name in BASELINES]]  # [2, H]
+        baseline = tuple(BASELINES[i] for i in mae.argmin(axis=0))
         return cls(task, members, baseline, combination), notes
 
     def forecasts(self, grid: SegmentGrid, rows: np.ndarray) -> dict[str, np.ndarray]:

@@ -42,8 +42,7 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
     gold, built = log.read("gold.iot_data", None), log.read(FEATURES, None)
     reach = Reach(settings.timezone, settings.feature_step)
     days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), BuiltDays().advance(built), reach))
-    features = lakehouse.version(FEATURES)
-    models = tuple(k for k in MODELS if days or features is None or not _is_current(settings, k, features.version))
+    models = tuple(k for k in MODELS if days or built is None or not _is_current(settings, k, built.table.version))
     serving = {k: v for k in MODELS if (v := serving_version(settings, k)) is not None}
     scored = scored_days(log.read(PREDICTIONS, None), serving)
     is_scored = built is not None and is_covered(built, scored, _look_back(settings))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.models.baselines import BASELINES
 from hydro_assets.settings import Settings, duration_text
 from hydro_assets.tasks.scoring import serving_models
 
@@ -75,7 +76,7 @@ def model_errors(settings: Settings) -> list[ModelErrors]:
         measured = {(m["split"], m["horizon"], m["model"]): m for m in package.info.metrics}
         for split, horizon in sorted({key[:2] for key in measured}, key=lambda k: (k[1], k[0] != "validation")):
             own = measured.get((split, horizon, kind))
-            base = [measured.get((split, horizon, b), {}).get("mae") for b in ("persistence", "short_mean")]
+            base = [measured.get((split, horizon, b), {}).get("mae") for b in BASELINES]
             ahead = duration_text(timedelta(seconds=horizon * package.info.step_seconds))
             n = own["n"] if own else 0
             rows.append(ErrorRow(kind, models.versions[kind], ahead, split, n, own["mae"] if own else None, *base))

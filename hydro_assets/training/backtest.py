@@ -16,8 +16,8 @@ from hydro_assets.errors import DataContractError
 from hydro_assets.feature_store.features import features_of_system
 from hydro_assets.feature_store.spec import FeatureSpec
 from hydro_assets.greenhouse.csv_import import read_export
+from hydro_assets.models.baselines import BASELINES
 from hydro_assets.settings import Settings
-from hydro_assets.training.metrics import BASELINES
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.splits import Split, rolling_origins
 from hydro_assets.training.train import train

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from hydro_assets.models.baselines import BASELINES
 from hydro_assets.training.bootstrap import BlockBootstrap, ratio, score_columns, with_bounds
 from hydro_assets.training.conformal import LEVELS
 from hydro_assets.training.outcomes import Outcomes
 
-BASELINES = ("persistence", "short_mean")
 COVERAGES = tuple(f"coverage_{100 * level:.0f}" for level in LEVELS)
 SCORES = ("mae", "rmse", "mape", "bias", "r2", *(f"skill_{b}" for b in BASELINES), *COVERAGES)
 METRICS_SCHEMA = pl.Schema(

@@ -10,6 +10,7 @@ import polars as pl
 
 from hydro_assets import columns
 from hydro_assets.errors import TrainingError
+from hydro_assets.models.baselines import BASELINES
 from hydro_assets.models.blend import Blend
 from hydro_assets.models.contract import FitNotes, Forecaster, Report, Task
 from hydro_assets.models.package import DataFacts, ForecastPackage
@@ -19,7 +20,7 @@ from hydro_assets.training import conformal
 from hydro_assets.training.classification import class_notes, classification_metrics
 from hydro_assets.training.describe import describe
 from hydro_assets.training.importance import permutation_importance
-from hydro_assets.training.metrics import BASELINES, coverage_notes, forecast_metrics
+from hydro_assets.training.metrics import coverage_notes, forecast_metrics
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.prepare import PARTS, TrainingData, prepare
 from hydro_assets.training.result import TrainingResult
