@@ -25,7 +25,13 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from hydro_assets.errors import SettingsError
 
@@ -56,6 +62,15 @@ def duration_text(value: timedelta) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+
+
+def _words(value: object) -> object:
+    """`a, b` as an environment variable gives it -> ["a", "b"]; anything else as it is."""
+    return [w.strip() for w in value.split(",") if w.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Durations = Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_words)]
 
 
 class _Frozen(BaseModel):
@@ -213,7 +228,20 @@ class Settings(BaseSettings):
     days_per_task: int = Field(7, ge=1, le=366, description="days of one system in one Spark task: bounds memory")
     crop: CropProfile = CropProfile()
 
-    target_col: str = Field("ph_level", description="sensor column that is forecast")
+    target_col: str = Field("ph_level", description="primary target: the sensor column of batch_predictions")
+    targets: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
+        None,
+        description="sensor columns that one version forecasts; None = each required quantity that the farm measures "
+        "(pH, TDS or EC, air temperature, humidity), with at least minimum_records known rows",
+    )
+    lead_times: Durations = Field(
+        (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6)),
+        description="forecast beside the steps 1 .. forecast_horizon; those that are multiples of feature_step count",
+    )
+    labels: Words = Field(
+        ("is_env_optimal",),
+        description="states whose probability LightGBM forecasts: is_env_optimal, an is_*_optimal flag, an is_*_on",
+    )
     sequence_length: int = Field(24, ge=2, le=4096, description="steps of history a recurrent model sees")
     forecast_horizon: int = Field(1, ge=1, le=1440, description="steps ahead; H outputs in one pass")
     minimum_records: int = Field(1000, ge=1)
@@ -270,6 +298,41 @@ class Settings(BaseSettings):
             raise ValueError(f"'{value}' is not a sensor column; choose one of {', '.join(SENSOR)}")
         return value
 
+    @field_validator("targets")
+    @classmethod
+    def _known_sensors(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        from hydro_assets.columns import SENSOR  # which imports this module
+
+        if value is not None:
+            unknown = [t for t in value if t not in SENSOR]
+            if unknown or not value:
+                named = ", ".join(unknown) or "no name"
+                raise ValueError(f"{named} is not a sensor column; choose among {', '.join(SENSOR)}")
+        return value if value is None else tuple(dict.fromkeys(value))
+
+    @field_validator("labels")
+    @classmethod
+    def _known_labels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from hydro_assets.columns import ACTUATOR_COLUMNS, OPTIMAL_FLAGS  # which import this module
+
+        known = ("is_env_optimal", *OPTIMAL_FLAGS, *ACTUATOR_COLUMNS)
+        if unknown := [name for name in value if name not in known]:
+            raise ValueError(f"{', '.join(unknown)} is not a label; choose among {', '.join(known)}")
+        return tuple(dict.fromkeys(value))
+
+    @field_validator("lead_times")
+    @classmethod
+    def _ahead(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
+        if bad := [str(t) for t in value if not timedelta(0) < t <= timedelta(days=1)]:
+            raise ValueError(f"lead time {', '.join(bad)} must lie between 0 and 24 h, for example 15min, 1h, 6h")
+        return tuple(sorted(set(value)))
+
+    @model_validator(mode="after")
+    def _primary_is_a_target(self) -> Settings:
+        if self.targets is not None and self.target_col not in self.targets:
+            raise ValueError(f"target_col {self.target_col} must be among targets ({', '.join(self.targets)})")
+        return self
+
     @field_validator("feature_step")
     @classmethod
     def _divides_a_day(cls, value: timedelta) -> timedelta:
@@ -295,6 +358,13 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         home = Path(init_settings().get("home") or os.environ.get("HYDRO_HOME") or ".hydro")
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, home / "hydro.toml")
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Steps that are forecast: 1 .. forecast_horizon and the lead times that the grid can tell."""
+        step = self.feature_step
+        leads = {lead // step for lead in self.lead_times if lead >= step and lead % step == timedelta(0)}
+        return tuple(sorted({*range(1, self.forecast_horizon + 1), *leads}))
 
     @property
     def gap_limit(self) -> timedelta:

@@ -133,3 +133,33 @@ def test_resource__repeats_no_secret_that_its_process_reads_anyway(monkeypatch: 
     resource = LakehouseResource.of(load_settings(mlflow_tracking_uri="http://127.0.0.1:1"))
     assert resource.settings == {"catalog": "farm_7", "mlflow_tracking_uri": "http://127.0.0.1:1"}
     assert resource.get().settings.spark_remote == "sc://host;token=canary"
+
+
+def test_horizons__are_the_steps_and_the_lead_times_that_the_grid_tells() -> None:
+    assert load_settings().horizons == (1, 15, 60, 360)
+    assert load_settings(feature_step="10min", forecast_horizon=2).horizons == (1, 2, 6, 36)
+    assert load_settings(feature_step="1h").horizons == (1, 6)
+
+
+def test_targets__come_from_a_variable_as_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRO_TARGETS", "ph_level, tds_level")
+    monkeypatch.setenv("HYDRO_LEAD_TIMES", "30min,2h")
+    monkeypatch.setenv("HYDRO_LABELS", "is_ph_optimal,is_ex_fan_on")
+    settings = load_settings()
+    assert settings.targets == ("ph_level", "tds_level")
+    assert settings.horizons == (1, 30, 120)
+    assert settings.labels == ("is_ph_optimal", "is_ex_fan_on")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"targets": ["ph"]}, "ph is not a sensor column"),
+        ({"targets": ["tds_level"]}, "target_col ph_level must be among targets"),
+        ({"labels": ["is_good"]}, "is_good is not a label"),
+        ({"lead_times": ["2d"]}, "must lie between 0 and 24 h"),
+    ],
+)
+def test_targets__that_no_farm_has_are_refused(changes: dict, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        load_settings(**changes)
