@@ -25,11 +25,12 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from hydro_assets.columns import ACTUATOR_COLUMNS, GOLD_IOT_DATA, Table
-from hydro_assets.feature_store.build import build_sensor_features, farm_spec
-from hydro_assets.feature_store.features import features_of_system
+from hydro_assets.features.feature_job import farm_spec
+from hydro_assets.features.system_features import features_of_system
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.features import build_sensor_features
 from hydro_assets.settings import load_settings
+from hydro_assets.tables import ACTUATOR_COLUMNS, GOLD_IOT_DATA, Table
 
 FIRST = date(2025, 1, 1)
 GOLD, FEATURES = "gold.iot_data", "feature_store.sensor_features"

@@ -40,16 +40,16 @@ import polars as pl
 import torch
 from torch import nn
 
-from hydro_assets.columns import sensor_features_table
-from hydro_assets.feature_store.features import features_of_system
-from hydro_assets.feature_store.spec import FeatureSpec
-from hydro_assets.greenhouse.simulator import simulate
-from hydro_assets.inference.members import ServingModels
-from hydro_assets.inference.plan import FEATURES, score_days
+from hydro_assets.features.spec import FeatureSpec
+from hydro_assets.features.system_features import features_of_system
+from hydro_assets.forecasting.package import ForecastPackage
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.models.package import ForecastPackage
 from hydro_assets.registry.pyfunc_model import input_columns, save_pyfunc
+from hydro_assets.scoring.members import ServingModels
+from hydro_assets.scoring.scoring_job import score_days
 from hydro_assets.settings import Settings, load_settings
+from hydro_assets.simulator.greenhouse import simulate
+from hydro_assets.tables import names, sensor_features_table
 from hydro_assets.training.train import train
 
 START = datetime(2024, 3, 1, tzinfo=UTC)
@@ -115,7 +115,7 @@ def fill(lakehouse: Lakehouse, one: pl.DataFrame, rows: int) -> int:
     systems = max(1, round(rows / one.height))
     for i in range(systems):
         copy = one.with_columns(system_id=pl.lit(f"s{i}")).select(table.column_names)
-        write_deltalake(lakehouse.uri(FEATURES), copy.to_arrow(), mode="append")
+        write_deltalake(lakehouse.uri(names.SENSOR_FEATURES), copy.to_arrow(), mode="append")
     return systems * one.height
 
 
@@ -130,7 +130,7 @@ def registered(
 ) -> int:
     from pyspark.sql import functions as F
 
-    features = lakehouse.read(FEATURES).sortWithinPartitions("system_id", "timestamp")
+    features = lakehouse.read(names.SENSOR_FEATURES).sortWithinPartitions("system_id", "timestamp")
     for kind, package in packages.items():
         save_pyfunc(package, example, home / f"registered_{kind}")
         udf = spark_udf(lakehouse, home / f"registered_{kind}", "prediction double")
@@ -152,7 +152,7 @@ def window_udf(lakehouse: Lakehouse, packages: dict[str, ForecastPackage], home:
 
     steps = lakehouse.settings.sequence_length
     window = Window.partitionBy("system_id").orderBy("timestamp").rowsBetween(1 - steps, 0)
-    features = lakehouse.read(FEATURES).orderBy("system_id", "timestamp").limit(rows)
+    features = lakehouse.read(names.SENSOR_FEATURES).orderBy("system_id", "timestamp").limit(rows)
     for kind in NETWORKS:
         cell = cell_of(packages[kind])
         width = cell.input_size
@@ -171,7 +171,9 @@ def window_udf(lakehouse: Lakehouse, packages: dict[str, ForecastPackage], home:
 
 
 def driver_loop(lakehouse: Lakehouse, packages: dict[str, ForecastPackage], rows: int) -> int:
-    frame = pl.DataFrame(pl.from_arrow(lakehouse.read(FEATURES).where("system_id = 's0'").toArrow())).sort("timestamp")
+    frame = pl.DataFrame(pl.from_arrow(lakehouse.read(names.SENSOR_FEATURES).where("system_id = 's0'").toArrow())).sort(
+        "timestamp"
+    )
     history = max(package.info.lookback for package in packages.values())
     for at in frame["timestamp"].tail(rows):
         near = frame.filter(pl.col("timestamp").is_between(at - history, at))

@@ -29,10 +29,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from hydro_assets.models.recurrent import RecurrentNetwork
-from hydro_assets.models.scaler import SystemScaler
-from hydro_assets.models.sequences import Sequences
-from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.forecasting.recurrent import RecurrentNetwork
+from hydro_assets.forecasting.scaler import SystemScaler
+from hydro_assets.forecasting.sequences import Sequences
+from hydro_assets.forecasting.windows import SegmentGrid
 from hydro_assets.settings import RecurrentConfig
 from hydro_assets.training import loop
 

@@ -7,7 +7,6 @@ Sources, strongest first: arguments, `HYDRO_*` environment variables (nested wit
 from __future__ import annotations
 
 import os
-import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +19,6 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    TypeAdapter,
     ValidationError,
     field_validator,
     model_validator,
@@ -33,35 +31,9 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from hydro_assets.durations import Duration
 from hydro_assets.errors import SettingsError
-
-_UNITS = {"s": 1, "sec": 1, "min": 60, "m": 60, "h": 3600, "d": 86400}
-
-
-def parse_duration(value: object) -> timedelta:
-    """Read `10s`, `1min`, `5 min`, `1h`, `1d` (or a timedelta, or seconds) as a duration."""
-    if isinstance(value, timedelta):
-        return value
-    if isinstance(value, int | float):
-        return timedelta(seconds=value)
-    if isinstance(value, str) and value.startswith("P"):  # ISO 8601, as a dumped Settings writes it
-        return TypeAdapter(timedelta).validate_python(value)
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", str(value).lower())
-    if match is None or match[2] not in _UNITS:
-        raise ValueError(f"'{value}' is not a duration; write for example 10s, 1min, 5min, 1h")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
-
-
-def duration_text(value: timedelta) -> str:
-    """Exact name of a duration in the largest whole unit up to hours: `10s`, `1min`, `24h`."""
-    seconds = int(value.total_seconds())
-    for unit, size in (("h", 3600), ("min", 60)):
-        if seconds >= size and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+from hydro_assets.tables.sensors import ACTUATOR_COLUMNS, OPTIMAL_FLAGS, SENSOR
 
 
 def _words(value: object) -> object:
@@ -264,7 +236,7 @@ class Settings(BaseSettings):
         None, description="SQL warehouse through which sensors read Gold's history on Databricks"
     )
     step_launcher: dict[str, Any] = Field(
-        {}, description="how heavy steps are launched on Databricks: the fields of resources/step_launchers.py"
+        {}, description="how heavy steps are launched on Databricks: the fields of databricks/step_launcher/config.py"
     )
     webhook_url: SecretStr | None = Field(None, description="alerts are posted here as JSON when set")
 
@@ -292,8 +264,6 @@ class Settings(BaseSettings):
     @field_validator("target_col")
     @classmethod
     def _known_sensor(cls, value: str) -> str:
-        from hydro_assets.columns import SENSOR  # which imports this module
-
         if value not in SENSOR:
             raise ValueError(f"'{value}' is not a sensor column; choose one of {', '.join(SENSOR)}")
         return value
@@ -301,8 +271,6 @@ class Settings(BaseSettings):
     @field_validator("targets")
     @classmethod
     def _known_sensors(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        from hydro_assets.columns import SENSOR  # which imports this module
-
         if value is not None:
             unknown = [t for t in value if t not in SENSOR]
             if unknown or not value:
@@ -313,8 +281,6 @@ class Settings(BaseSettings):
     @field_validator("labels")
     @classmethod
     def _known_labels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        from hydro_assets.columns import ACTUATOR_COLUMNS, OPTIMAL_FLAGS  # which import this module
-
         known = ("is_env_optimal", *OPTIMAL_FLAGS, *ACTUATOR_COLUMNS)
         if unknown := [name for name in value if name not in known]:
             raise ValueError(f"{', '.join(unknown)} is not a label; choose among {', '.join(known)}")

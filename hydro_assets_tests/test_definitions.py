@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from hydro_assets.definitions import build_definitions
+from hydro_assets.defs.wiring import build_definitions
 from hydro_assets.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[1]

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hydro_assets.defs.resources.lakehouse_resource import LakehouseResource
+from hydro_assets.durations import duration_text, parse_duration
 from hydro_assets.errors import SettingsError
-from hydro_assets.resources.delta_io import LakehouseResource
-from hydro_assets.settings import Settings, duration_text, load_settings, parse_duration, remember
+from hydro_assets.settings import Settings, load_settings, remember
 
 FIXED = {
     "catalog": "hydroponics",

@@ -1,5 +1,21 @@
-"""`hydro`: the command line. Each group of commands is a module; `main` turns errors into one clear sentence."""
+"""`hydro`: the command line. Each module registers a group of commands; `main` turns errors into one clear sentence."""
 
+from hydro_assets.cli import (
+    backtest_command,
+    import_commands,
+    job_commands,
+    model_commands,
+    run_commands,
+    verify_command,
+)
 from hydro_assets.cli.app import main
 
-__all__ = ["main"]
+__all__ = [
+    "backtest_command",
+    "import_commands",
+    "job_commands",
+    "main",
+    "model_commands",
+    "run_commands",
+    "verify_command",
+]

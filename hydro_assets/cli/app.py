@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 from typing import Any
@@ -20,9 +19,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-# Each module registers its commands on `app` when it is imported.
-GROUPS = ("data", "pipeline", "jobs", "models", "verify", "backtest")
 
 
 def settings_with(**options: Any) -> Settings:
@@ -44,8 +40,6 @@ def say(text: str) -> None:
 def main() -> None:
     """Entry point of `hydro`: exit code 0, 1 for an error the user can mend, 2 for wrong usage."""
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # it announces each check of an example
-    for group in GROUPS:
-        importlib.import_module(f"hydro_assets.cli.{group}")
     try:
         app()
     except HydroError as error:

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from hydro_assets.databricks.environment import steps_volume
-from hydro_assets.databricks.jobs import INFERENCE_JOB, TRAINING_JOB
+from hydro_assets.databricks.plain_jobs import INFERENCE_JOB, TRAINING_JOB
+from hydro_assets.databricks.settings_environment import steps_volume
 from hydro_assets.errors import HydroError
+from hydro_assets.pipeline.verify import LastRun
 from hydro_assets.settings import Settings
-from hydro_assets.tasks.verify import LastRun
 
 if TYPE_CHECKING:
     from databricks.sdk import WorkspaceClient

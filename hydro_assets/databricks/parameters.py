@@ -13,12 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydro_assets.columns import MODELS
 from hydro_assets.errors import SettingsError
 from hydro_assets.settings import Settings
-
-FEATURES = "feature_store.sensor_features"
-PREDICTIONS = "predictions.batch_predictions"
+from hydro_assets.tables import MODELS, names
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Parameter:
 
 _CATALOG = Parameter("catalog", ("catalog",))
 _BUCKET = Parameter("bucket", ("bucket",))
-_FEATURE_TABLE = Parameter("feature_table", table=FEATURES)
+_FEATURE_TABLE = Parameter("feature_table", table=names.SENSOR_FEATURES)
 _SEQUENCE_LENGTH = Parameter("sequence_length", ("sequence_length",))
 _TARGET_COL = Parameter("target_col", ("target_col",))
 
@@ -50,7 +47,7 @@ BATCH_INFERENCE: tuple[Parameter, ...] = (
     _BUCKET,
     _FEATURE_TABLE,
     *(Parameter(f"{kind}_model", ("models", kind)) for kind in MODELS),
-    Parameter("output_table", table=PREDICTIONS),
+    Parameter("output_table", table=names.BATCH_PREDICTIONS),
     _SEQUENCE_LENGTH,
     _TARGET_COL,
 )

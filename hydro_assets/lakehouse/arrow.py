@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from hydro_assets.columns import Table
+from hydro_assets.tables import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa

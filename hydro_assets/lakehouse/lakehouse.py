@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from hydro_assets.columns import Table
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse.environments import ENVIRONMENTS
 from hydro_assets.lakehouse.tables import CatalogTables, PathTables, Tables, TableVersion
 from hydro_assets.settings import Settings
+from hydro_assets.tables import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

@@ -6,11 +6,11 @@ from datetime import datetime
 
 import polars as pl
 
-from hydro_assets.columns import KEYS, MODELS, PREDICTION_ACCURACY
-from hydro_assets.inference.score import BOUNDS
+from hydro_assets.forecasting.windows import SegmentGrid
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
-from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.scoring.score_system import BOUNDS
 from hydro_assets.settings import Settings
+from hydro_assets.tables import KEYS, MODELS, PREDICTION_ACCURACY
 
 ALL_SYSTEMS = "all"
 SCHEMA = {c.name: POLARS_TYPES[c.type] for c in PREDICTION_ACCURACY.columns}

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 
-from hydro_assets.columns import FEATURE_DRIFT
+from hydro_assets.forecasting.package import FeatureReference
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
-from hydro_assets.models.package import FeatureReference
 from hydro_assets.settings import Settings
+from hydro_assets.tables import FEATURE_DRIFT
 
 References = Mapping[str, Mapping[str, FeatureReference]]
 """By kind of model, then by feature."""

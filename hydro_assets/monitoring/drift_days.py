@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from hydro_assets.columns import FEATURE_DRIFT, Column, Table
-from hydro_assets.inference.members import ServingModels
-from hydro_assets.inference.plan import FEATURES
+from hydro_assets.forecasting.package import FeatureReference
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
-from hydro_assets.models.package import FeatureReference
 from hydro_assets.monitoring.drift import SCHEMA, References, bin_counts, drift_of_day, drifted_shares
+from hydro_assets.scoring.members import ServingModels
 from hydro_assets.settings import Settings
+from hydro_assets.tables import FEATURE_DRIFT, Column, Table, names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -83,7 +82,7 @@ def counted_days(lakehouse: Lakehouse, references: References, start_day: date, 
     """[date, model, feature, bin, count] of all systems, summed by Spark."""
     from pyspark.sql import functions as F
 
-    features = lakehouse.read(FEATURES, start_day, end_day)
+    features = lakehouse.read(names.SENSOR_FEATURES, start_day, end_day)
     wanted = {name for by_feature in references.values() for name in by_feature}
     chosen = features.select("system_id", "date", *(name for name in features.columns if name in wanted))
     counted = chosen.groupBy("system_id", "date").applyInArrow(counter(references), spark_schema(COUNTS))

@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from hydro_assets.columns import KEYS, PREDICTION_ACCURACY
-from hydro_assets.inference.plan import FEATURES, ROWS_PER_COMMIT
-from hydro_assets.inference.tasks import TaskGrid, commits
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
 from hydro_assets.monitoring.accuracy import ALL_SYSTEMS, NEEDED, SCHEMA, accuracy_by_system, with_all_systems
+from hydro_assets.scoring.scoring_job import ROWS_PER_COMMIT
+from hydro_assets.scoring.task_grid import TaskGrid, commits
 from hydro_assets.settings import Settings
+from hydro_assets.tables import KEYS, PREDICTION_ACCURACY, names
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
-
-PREDICTIONS = "predictions.batch_predictions"
 
 
 @dataclass(frozen=True)
@@ -46,8 +44,8 @@ def evaluate_days(
 
     Raises TableError when there are no predictions or no features yet.
     """
-    counts = lakehouse.read(PREDICTIONS, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
-    versions = [lakehouse.version(name) for name in (FEATURES, PREDICTIONS)]
+    counts = lakehouse.read(names.BATCH_PREDICTIONS, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
+    versions = [lakehouse.version(name) for name in (names.SENSOR_FEATURES, names.BATCH_PREDICTIONS)]
     rows_by_day: dict[str, int] = {}
     known_by_day: dict[str, int] = {}
     uri = lakehouse.uri(PREDICTION_ACCURACY.name)
@@ -66,8 +64,8 @@ def accuracy_of_days(lakehouse: Lakehouse, settings: Settings, start_day: date, 
     reach = settings.forecast_horizon * settings.feature_step
     tasks = TaskGrid(start_day, end_day, timedelta(days=1), timedelta(0))
     origins = TaskGrid(start_day, end_day, timedelta(days=1), reach)
-    predictions = lakehouse.read(PREDICTIONS, origins.first_day_read, end_day)
-    features = lakehouse.read(FEATURES, origins.first_day_read, end_day)
+    predictions = lakehouse.read(names.BATCH_PREDICTIONS, origins.first_day_read, end_day)
+    features = lakehouse.read(names.SENSOR_FEATURES, origins.first_day_read, end_day)
     types = {
         **{field.name: field.dataType.simpleString() for field in predictions.select(*NEEDED).schema},
         settings.target_col: "double",

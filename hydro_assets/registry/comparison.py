@@ -14,7 +14,7 @@ from hydro_assets.registry.serving import misfits
 from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from hydro_assets.models.package import ForecastPackage
+    from hydro_assets.forecasting.package import ForecastPackage
 
 # Fewer compared forecasts than this decide nothing.
 MINIMUM_COMPARED = 30
@@ -209,7 +209,7 @@ def _scored(
     package: ForecastPackage, features: pl.DataFrame, start: datetime, end: datetime, target: str, forecast: str
 ) -> pl.DataFrame:
     """Forecasts of `[start, end)` beside the truth that came and the state at their origin."""
-    from hydro_assets.models.windows import SegmentGrid
+    from hydro_assets.forecasting.windows import SegmentGrid
 
     info = package.info
     rows = features.filter(pl.col("timestamp") >= start - info.lookback)

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from hydro_assets.durations import duration_text
 from hydro_assets.registry.tracking import Provenance
-from hydro_assets.settings import duration_text
 from hydro_assets.training.bootstrap import interval_text
 from hydro_assets.training.metrics import COVERAGES
 
 if TYPE_CHECKING:
-    from hydro_assets.models.package import PackageInfo
+    from hydro_assets.forecasting.package import PackageInfo
 
 _KEY = ("split", "model", "horizon", "n")
 _ERRORS = ("mae", "rmse", "bias", "skill_persistence", "skill_short_mean")

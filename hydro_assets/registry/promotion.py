@@ -8,7 +8,6 @@ from datetime import datetime
 
 import polars as pl
 
-from hydro_assets.columns import Column, Table
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
 from hydro_assets.registry.comparison import Candidate, Damaged, PromotionDecision, decide
@@ -16,33 +15,9 @@ from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, 
 from hydro_assets.registry.serving import fetch_package, misfits
 from hydro_assets.registry.versions import CHALLENGER, CHAMPION, aliases, find_version, is_whole
 from hydro_assets.settings import Settings
+from hydro_assets.tables import PROMOTION_LOG
 
 PREVIOUS = "previous_champion"  # tag of a version: the champion that it replaced, where a rollback returns to
-
-PROMOTION_LOG = Table(
-    "predictions.promotion_log",
-    (
-        Column("decided_at", "timestamp", "", "when it was decided, UTC", nullable=False),
-        Column("kind", "string", "", "lstm, gru or lightgbm", nullable=False),
-        Column("model_name", "string", "", "registered model", nullable=False),
-        Column("action", "string", "", "promoted, kept or rolled_back", nullable=False),
-        Column("champion_before", "string", "", "version that was champion; null when there was none"),
-        Column("champion_after", "string", "", "version that is champion from now on; null when there is none"),
-        Column("challenger", "string", "", "version that was judged"),
-        Column("metric", "string", "", "mae, or brier for a model that only classifies"),
-        Column("unit", "string", "", "unit of the errors"),
-        Column("champion_error", "double", "unit", "error of the champion, mean over horizons", 0),
-        Column("challenger_error", "double", "unit", "error of the challenger, mean over horizons", 0),
-        Column("baseline_error", "double", "unit", "error of the better baseline on these rows, mean over horizons", 0),
-        Column("compared", "bigint", "1", "forecasts compared", 0),
-        Column("holdout_start", "timestamp", "", "first moment of the compared rows, UTC"),
-        Column("holdout_end", "timestamp", "", "end of the compared rows, exclusive, UTC"),
-        Column("reason", "string", "", "why, in a sentence", nullable=False),
-    ),
-    "Every decision on which version serves.",
-    keys=("decided_at", "kind"),
-    time_column="decided_at",
-)
 
 
 def promote(

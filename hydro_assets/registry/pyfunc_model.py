@@ -23,10 +23,19 @@ if TYPE_CHECKING:
     import pandas as pd
     from mlflow.models import ModelSignature
 
-    from hydro_assets.models.package import ForecastPackage, PackageInfo
+    from hydro_assets.forecasting.package import ForecastPackage, PackageInfo
 
 # What reading and predicting import: modules of this package, and distributions besides the learner's own.
-_CODE = ("__init__.py", "columns.py", "errors.py", "settings.py", "models", "training", "registry")
+_CODE = (
+    "__init__.py",
+    "durations.py",
+    "errors.py",
+    "settings.py",
+    "tables",
+    "forecasting",
+    "training",
+    "registry",
+)
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "pydantic", "pydantic-settings")
 _LEARNER = {"lstm": "torch", "gru": "torch", "lightgbm": "lightgbm"}
 
@@ -48,7 +57,7 @@ class PyfuncForecast:
 
 def _load_pyfunc(data_path: str) -> PyfuncForecast:
     """Entry point that MLflow calls with the folder of the package."""
-    from hydro_assets.models.package import ForecastPackage
+    from hydro_assets.forecasting.package import ForecastPackage
 
     return PyfuncForecast(ForecastPackage.load(Path(data_path)))
 
@@ -118,7 +127,7 @@ def signature(info: PackageInfo) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema
 
-    from hydro_assets.models.package import PREDICTION_SCHEMA
+    from hydro_assets.forecasting.package import PREDICTION_SCHEMA
 
     keys = {"system_id": "string", "timestamp": "datetime"}
     required = {*keys, info.target_col}

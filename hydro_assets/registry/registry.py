@@ -23,6 +23,7 @@ from hydro_assets.registry.run_log import MODEL_FOLDER, log_training, summary_me
 from hydro_assets.registry.tracking import Provenance, TrainingRun, training_run
 from hydro_assets.registry.versions import CHALLENGER, DIGEST, latest_whole
 from hydro_assets.settings import Settings
+from hydro_assets.tables import names
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -62,10 +63,10 @@ def train_and_register(
         TrainingError: nothing can be learned from `features`.
         TrackingError: MLflow did not take the run or the version; versions registered before are untouched.
     """
-    from hydro_assets.models.package import DataFacts
+    from hydro_assets.forecasting.package import DataFacts
     from hydro_assets.training.train import train
 
-    read = {"feature_store.sensor_features": provenance.feature_version, "gold.iot_data": provenance.gold_version}
+    read = {names.SENSOR_FEATURES: provenance.feature_version, names.IOT_DATA: provenance.gold_version}
     facts = DataFacts(table=provenance.feature_table, versions={table: v for table, v in read.items() if v is not None})
     with training_run(settings, kind, provenance) as run:
         result = train(kind, features, settings, horizons=horizons, data_facts=facts, on_progress=on_progress)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydro_assets.durations import duration_text
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.registry.mlflow_client import (
     client_of,
@@ -26,10 +27,10 @@ from hydro_assets.registry.versions import (
     is_whole,
     latest_whole,
 )
-from hydro_assets.settings import Settings, duration_text
+from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
-    from hydro_assets.models.package import ForecastPackage
+    from hydro_assets.forecasting.package import ForecastPackage
 
 _REMEDY = (
     "Roll back with `hydro rollback`, or give the alias champion to another version in MLflow; predictions that were "
@@ -109,7 +110,7 @@ def _download(tracking: str, registry: str, name: str, version: str, digest: str
     # the key tells a registry that was made anew under the same address.
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    from hydro_assets.models.package import ForecastPackage
+    from hydro_assets.forecasting.package import ForecastPackage
 
     uri = f"models:/{name}/{version}"
     if not is_unity_catalog(registry):  # MLflow resolves such a URI by its process-wide registry

@@ -18,7 +18,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
-from hydro_assets.columns import MODELS
+from hydro_assets.durations import duration_text
 from hydro_assets.registry.mlflow_client import (
     experiment_id,
     experiment_name,
@@ -26,7 +26,8 @@ from hydro_assets.registry.mlflow_client import (
     registered_name,
     tracking_errors,
 )
-from hydro_assets.settings import Settings, duration_text
+from hydro_assets.settings import Settings
+from hydro_assets.tables import MODELS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hydro_assets import columns
+from hydro_assets import tables
 from hydro_assets.errors import DataContractError
-from hydro_assets.feature_store.features import features_of_system
-from hydro_assets.feature_store.spec import FeatureSpec
-from hydro_assets.greenhouse.csv_import import read_export
-from hydro_assets.models.baselines import BASELINES
+from hydro_assets.features.spec import FeatureSpec
+from hydro_assets.features.system_features import features_of_system
+from hydro_assets.forecasting.baselines import BASELINES
+from hydro_assets.ingest.csv_import import read_export
 from hydro_assets.settings import Settings
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.splits import Split, rolling_origins
@@ -58,7 +58,7 @@ def features_of_exports(
     """
     exports = [read_export(path, system, read_at, settings) for path in paths]
     readings = pl.concat([e.frame for e in exports], how="diagonal_relaxed")
-    measured = [c for c in readings.columns if readings[c].null_count() < readings.height or c not in columns.SENSOR]
+    measured = [c for c in readings.columns if readings[c].null_count() < readings.height or c not in tables.SENSOR]
     readings = readings.select(measured)
     spec = FeatureSpec.for_farm(settings, readings.columns)
     parts = [
@@ -74,7 +74,7 @@ def backtest(
     settings: Settings,
     targets: Sequence[str],
     horizons: Sequence[int],
-    kinds: Sequence[str] = columns.MODELS,
+    kinds: Sequence[str] = tables.MODELS,
     folds: int = 1,
     report: Callable[[str], None] = lambda line: None,
 ) -> Backtest:
@@ -88,7 +88,7 @@ def backtest(
     """
     absent = [t for t in targets if t not in features.columns or features[t].null_count() == features.height]
     if absent:
-        there = [c.name for c in columns.SENSORS if c.name in features.columns and c.name not in absent]
+        there = [c.name for c in tables.SENSORS if c.name in features.columns and c.name not in absent]
         raise DataContractError(
             f"{', '.join(absent)} is not measured in this export",
             f"Choose among {', '.join(there) or 'other exports'} with --targets",
@@ -142,7 +142,7 @@ def _table(errors: pl.DataFrame, kinds: Sequence[str]) -> pl.DataFrame:
     table = both.group_by(groups, maintain_order=True).agg(pl.len().alias("n"), pl.col(names).mean())
     better = pl.min_horizontal(*BASELINES)
     return table.with_columns(
-        unit=pl.col("target").replace_strict({c.name: c.unit for c in columns.SENSORS}, default=""),
+        unit=pl.col("target").replace_strict({c.name: c.unit for c in tables.SENSORS}, default=""),
         better_baseline=pl.when(pl.col("persistence") <= pl.col("short_mean"))
         .then(pl.lit("persistence"))
         .otherwise(pl.lit("short_mean")),

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hydro_assets import columns
-from hydro_assets.models.contract import Task
-from hydro_assets.models.origin import input_columns
-from hydro_assets.models.package import DataFacts, FeatureReference, PackageInfo
-from hydro_assets.models.windows import SegmentGrid
+from hydro_assets import tables
+from hydro_assets.forecasting.contract import Task
+from hydro_assets.forecasting.origin import input_columns
+from hydro_assets.forecasting.package import DataFacts, FeatureReference, PackageInfo
+from hydro_assets.forecasting.windows import SegmentGrid
 from hydro_assets.settings import Settings
 from hydro_assets.training.metrics import SCORES
 from hydro_assets.training.prepare import TrainingData
@@ -89,5 +89,5 @@ def _reference(grid: SegmentGrid, rows: np.ndarray) -> dict[str, FeatureReferenc
 
 
 def _unit(name: str) -> str:
-    sensor = next((s for s in columns.SENSORS if name == s.name or name.startswith(f"{s.name}_")), None)
+    sensor = next((s for s in tables.SENSORS if name == s.name or name.startswith(f"{s.name}_")), None)
     return "" if sensor is None else sensor.unit

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from hydro_assets.models.contract import Forecaster
-from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.forecasting.contract import Forecaster
+from hydro_assets.forecasting.windows import SegmentGrid
 
 _FEATURES = 20  # those with the largest gain; the cost grows with features and rows
 _ROWS = 2000

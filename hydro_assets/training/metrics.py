@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from hydro_assets.models.baselines import BASELINES
+from hydro_assets.forecasting.baselines import BASELINES
 from hydro_assets.training.bootstrap import BlockBootstrap, ratio, score_columns, with_bounds
 from hydro_assets.training.conformal import LEVELS
 from hydro_assets.training.outcomes import Outcomes

@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.errors import DataContractError
-from hydro_assets.models.contract import Samples, Task
-from hydro_assets.models.windows import SegmentGrid
+from hydro_assets.forecasting.contract import Samples, Task
+from hydro_assets.forecasting.windows import SegmentGrid
 from hydro_assets.settings import Settings
 from hydro_assets.training.splits import Split, split_by_time
 

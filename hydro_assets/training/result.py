@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hydro_assets.models.package import ForecastPackage
+from hydro_assets.forecasting.package import ForecastPackage
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.splits import Split
 

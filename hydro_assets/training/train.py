@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from hydro_assets import columns
+from hydro_assets import tables
 from hydro_assets.errors import TrainingError
-from hydro_assets.models.baselines import BASELINES
-from hydro_assets.models.blend import Blend
-from hydro_assets.models.contract import FitNotes, Forecaster, Report, Task
-from hydro_assets.models.package import DataFacts, ForecastPackage
-from hydro_assets.models.simple import SimpleForecasts
+from hydro_assets.forecasting.baselines import BASELINES
+from hydro_assets.forecasting.blend import Blend
+from hydro_assets.forecasting.contract import FitNotes, Forecaster, Report, Task
+from hydro_assets.forecasting.package import DataFacts, ForecastPackage
+from hydro_assets.forecasting.simple import SimpleForecasts
 from hydro_assets.settings import Settings
 from hydro_assets.training import conformal
 from hydro_assets.training.classification import class_notes, classification_metrics
@@ -155,11 +155,11 @@ def fit(forecaster: Forecaster, data: TrainingData, report: Report) -> Fitted:
 def make_forecaster(kind: str, task: Task, settings: Settings) -> Forecaster:
     """An untrained forecaster; torch and LightGBM are imported only here."""
     if kind in ("lstm", "gru"):
-        from hydro_assets.models.recurrent import RecurrentForecaster
+        from hydro_assets.forecasting.recurrent import RecurrentForecaster
 
         return RecurrentForecaster(kind, task, settings.recurrent, settings.seed)
     if kind == "lightgbm":
-        from hydro_assets.models.gradient_boosting import LightGBMForecaster
+        from hydro_assets.forecasting.gradient_boosting import LightGBMForecaster
 
         return LightGBMForecaster(task, settings.lightgbm, settings.seed)
-    raise TrainingError(f"'{kind}' is not a kind of model", f"Choose one of {', '.join(columns.MODELS)}")
+    raise TrainingError(f"'{kind}' is not a kind of model", f"Choose one of {', '.join(tables.MODELS)}")

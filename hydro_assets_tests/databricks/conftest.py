@@ -21,11 +21,11 @@ import pytest
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
-from hydro_assets_tests.registry.mlflow_server import MlflowServer
+from hydro_assets_tests.builders.mlflow_server import MlflowServer
 
 REPOSITORY = Path(__file__).parents[2]
 EMULATED_CLUSTER = Path(__file__).with_name("emulated_cluster")
-TOYS = "hydro_assets_tests.databricks.toy_assets"
+TOYS = "hydro_assets_tests.builders.toy_assets"
 
 
 def cluster_python(requirements: list[str]) -> Path:

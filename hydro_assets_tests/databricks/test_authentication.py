@@ -13,9 +13,9 @@ from urllib.parse import parse_qs
 import dagster as dg
 import pytest
 
+from hydro_assets.databricks.step_launcher.launcher import VolumeStepLauncher
+from hydro_assets.defs.resources.step_launcher_resource import StepLauncherResource
 from hydro_assets.errors import SettingsError
-from hydro_assets.resources.databricks_step.launcher import VolumeStepLauncher
-from hydro_assets.resources.step_launchers import StepLauncherResource
 
 VARIABLES = ("DATABRICKS_HOST", "DATABRICKS_TOKEN", "DATABRICKS_CLIENT_ID", "DATABRICKS_CLIENT_SECRET")
 

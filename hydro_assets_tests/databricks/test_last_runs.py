@@ -13,8 +13,8 @@ from databricks.sdk.mixins.jobs import JobsExt
 from databricks.sdk.service.jobs import SparkPythonTask, Task
 
 from hydro_assets.databricks import last_runs
-from hydro_assets.databricks.jobs import INFERENCE_JOB, TRAINING_JOB
 from hydro_assets.databricks.last_runs import WorkspaceError, newest_runs
+from hydro_assets.databricks.plain_jobs import INFERENCE_JOB, TRAINING_JOB
 from hydro_assets.settings import Settings
 from hydro_assets_tests.databricks.conftest import Finished, Workspace
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from hydro_assets.resources.databricks_step.staging import Stage
-from hydro_assets.resources.step_launchers import StepLauncherResource
-from hydro_assets.tasks.training import GIT_COMMIT
+from hydro_assets.databricks.step_launcher.staging import Stage
+from hydro_assets.defs.resources.step_launcher_resource import StepLauncherResource
+from hydro_assets.pipeline.training import GIT_COMMIT
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Finished, Workspace
 
 pytestmark = pytest.mark.databricks

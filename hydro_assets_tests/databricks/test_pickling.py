@@ -16,7 +16,7 @@ def test_step__runs_in_a_process_rebuilt_from_its_pickle(
     instance: dg.DagsterInstance, tmp_path: Path, monkeypatch
 ) -> None:
     monkeypatch.setenv("TOY_SCRATCH", str(tmp_path))
-    module = "hydro_assets_tests.databricks.toy_elsewhere"
+    module = "hydro_assets_tests.builders.toy_elsewhere"
     pointer = ModuleCodePointer(module, "defs", working_directory=str(REPOSITORY))
     job = ReconstructableJob(ReconstructableRepository(pointer), "__ASSET_JOB")
     with dg.execute_job(job, instance, tags={"dagster/partition": "2026-01-03"}) as result:

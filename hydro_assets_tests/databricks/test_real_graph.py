@@ -30,15 +30,15 @@ from mlflow import MlflowClient
 from mlflow.models import get_model_info
 from polars.testing import assert_frame_equal
 
-from hydro_assets.automation.gold_import import IMPORT_JOB
-from hydro_assets.databricks.jobs import CODE_ROOT
+from hydro_assets.databricks.plain_jobs import CODE_ROOT
 from hydro_assets.databricks.requirements import cluster_requirements
-from hydro_assets.greenhouse.csv_import import EXPORT_HEADERS
-from hydro_assets.greenhouse.faults import Faults
-from hydro_assets.greenhouse.simulator import simulate
+from hydro_assets.defs.jobs.import_job import IMPORT_JOB
+from hydro_assets.ingest.csv_import import EXPORT_HEADERS
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.gold import import_export
 from hydro_assets.settings import Settings, load_settings, remember
-from hydro_assets.tasks.gold import import_export
+from hydro_assets.simulator.faults import Faults
+from hydro_assets.simulator.greenhouse import simulate
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Workspace
 
 pytestmark = [pytest.mark.databricks, pytest.mark.smoke]

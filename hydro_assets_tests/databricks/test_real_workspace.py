@@ -14,8 +14,8 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.service.jobs import RunResultState
 
+from hydro_assets_tests.builders.toy_assets import VOLUME
 from hydro_assets_tests.databricks.conftest import Finished
-from hydro_assets_tests.databricks.toy_assets import VOLUME
 
 CHOSEN = os.environ.get("HYDRO_DATABRICKS_TEST") == "1"
 REAL = [pytest.mark.workspace, pytest.mark.skipif(not CHOSEN, reason="needs a workspace: HYDRO_DATABRICKS_TEST=1")]

@@ -6,10 +6,10 @@ from datetime import UTC, date, datetime
 import polars as pl
 import pytest
 
-from hydro_assets.columns import Column, Table
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
+from hydro_assets.tables import Column, Table
 
 TABLE = Table(
     "feature_store.trial",

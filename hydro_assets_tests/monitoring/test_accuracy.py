@@ -7,15 +7,15 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from hydro_assets.columns import sensor_features_table
-from hydro_assets.inference.members import ServingModels
-from hydro_assets.inference.plan import score_days
-from hydro_assets.inference.score import score_system
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.monitoring.accuracy import accuracy_by_system, with_all_systems
 from hydro_assets.monitoring.evaluation import evaluate_days
+from hydro_assets.scoring.members import ServingModels
+from hydro_assets.scoring.score_system import score_system
+from hydro_assets.scoring.scoring_job import score_days
 from hydro_assets.settings import Settings
-from hydro_assets_tests.inference.stand_ins import DAY, MINUTE, WindowMean, feature_rows, small_settings
+from hydro_assets.tables import sensor_features_table
+from hydro_assets_tests.builders.stand_ins import DAY, MINUTE, WindowMean, feature_rows, small_settings
 
 NEXT_DAY = DAY + timedelta(days=1)
 MODELS = {"lstm": WindowMean(0.0), "lightgbm": WindowMean(0.2, has_probability=True)}

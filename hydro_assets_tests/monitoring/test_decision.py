@@ -3,14 +3,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date, timedelta
 
-from hydro_assets.columns import sensor_features_table
-from hydro_assets.inference.members import ServingModels
-from hydro_assets.inference.plan import score_days
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.monitoring.decision import retrain_decision
 from hydro_assets.monitoring.evaluation import evaluate_days
+from hydro_assets.scoring.members import ServingModels
+from hydro_assets.scoring.scoring_job import score_days
 from hydro_assets.settings import Settings
-from hydro_assets_tests.inference.stand_ins import DAY, MINUTE, WindowMean, feature_rows
+from hydro_assets.tables import sensor_features_table
+from hydro_assets_tests.builders.stand_ins import DAY, MINUTE, WindowMean, feature_rows
 
 FIRST = DAY.date()
 

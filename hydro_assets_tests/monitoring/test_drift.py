@@ -8,14 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hydro_assets.columns import sensor_features_table
-from hydro_assets.inference.members import ServingModels
+from hydro_assets.forecasting.package import FeatureReference
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.models.package import FeatureReference
 from hydro_assets.monitoring.drift import bin_counts, drift_of_day, psi
 from hydro_assets.monitoring.drift_days import measure_drift
+from hydro_assets.scoring.members import ServingModels
 from hydro_assets.settings import Settings
-from hydro_assets_tests.inference.stand_ins import MINUTE, feature_rows
+from hydro_assets.tables import sensor_features_table
+from hydro_assets_tests.builders.stand_ins import MINUTE, feature_rows
 
 DAY = date(2024, 3, 1)
 

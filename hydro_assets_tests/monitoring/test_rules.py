@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from hydro_assets.monitoring.rules import decide_retrain
-from hydro_assets_tests.inference.stand_ins import small_settings
+from hydro_assets_tests.builders.stand_ins import small_settings
 
 TODAY = date(2024, 3, 10)
 GOOD, WORSE = 0.9, 1.2  # MAE over that of the baseline

@@ -16,7 +16,7 @@ from hydro_assets.registry.mlflow_client import mlflow_client
 from hydro_assets.registry.registry import log_and_register
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings, load_settings
-from hydro_assets_tests.registry.mlflow_server import MlflowServer
+from hydro_assets_tests.builders.mlflow_server import MlflowServer
 
 if TYPE_CHECKING:
     from hydro_assets.training.train import TrainingResult

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from hydro_assets.models.package import ForecastPackage
-from hydro_assets_tests.registry.golden_package import GOLDEN, KINDS
+from hydro_assets.forecasting.package import ForecastPackage
+from hydro_assets_tests.builders.golden_package import GOLDEN, KINDS
 
 SAVED = [(version, kind) for version in sorted(p.name for p in GOLDEN.iterdir()) for kind in KINDS]
 

@@ -27,7 +27,7 @@ from hydro_assets.registry.tracking import Provenance
 from hydro_assets.registry.versions import aliases, versions
 from hydro_assets.settings import Settings
 from hydro_assets.training.train import TrainingResult
-from hydro_assets_tests.registry.mlflow_server import MlflowServer
+from hydro_assets_tests.builders.mlflow_server import MlflowServer
 
 MakeSettings = Callable[..., Settings]
 Trained = Callable[[str], TrainingResult]

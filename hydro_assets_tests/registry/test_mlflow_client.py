@@ -7,7 +7,6 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 
-from hydro_assets.columns import MODELS
 from hydro_assets.registry.mlflow_client import (
     experiment_id,
     experiment_name,
@@ -21,8 +20,9 @@ from hydro_assets.registry.registry import log_and_register
 from hydro_assets.registry.serving import load_package, serving_version
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings
+from hydro_assets.tables import MODELS
 from hydro_assets.training.train import TrainingResult
-from hydro_assets_tests.registry.mlflow_server import MlflowServer
+from hydro_assets_tests.builders.mlflow_server import MlflowServer
 
 MakeSettings = Callable[..., Settings]
 

@@ -11,7 +11,6 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hydro_assets.columns import MODELS
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.registry.comparison import MINIMUM_COMPARED, Candidate, PromotionDecision, decide
 from hydro_assets.registry.mlflow_client import mlflow_client
@@ -21,6 +20,7 @@ from hydro_assets.registry.serving import serving_version
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.registry.versions import aliases
 from hydro_assets.settings import Settings
+from hydro_assets.tables import MODELS
 from hydro_assets.training.train import TrainingResult
 
 MakeSettings = Callable[..., Settings]

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from hydro_assets.automation.pipeline import run_pipeline
-from hydro_assets.greenhouse.faults import Faults
-from hydro_assets.greenhouse.simulator import simulate
+from hydro_assets.defs.run_all import run_pipeline
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.gold import add_readings
 from hydro_assets.settings import Settings, load_settings
-from hydro_assets.tasks.gold import add_readings
+from hydro_assets.simulator.faults import Faults
+from hydro_assets.simulator.greenhouse import simulate
 
 
 @dataclass(frozen=True)

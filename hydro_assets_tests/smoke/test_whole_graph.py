@@ -12,19 +12,19 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from hydro_assets.assets.sensor_features import SENSOR_FEATURES
-from hydro_assets.automation.attempts import REFRESH_JOB
-from hydro_assets.automation.jobs import SCORE_JOB
-from hydro_assets.automation.local_run import dagster_instance, run_job
-from hydro_assets.columns import MODELS
-from hydro_assets.definitions import build_definitions
+from hydro_assets.defs.attempts import REFRESH_JOB
+from hydro_assets.defs.jobs.asset_jobs import SCORE_JOB
+from hydro_assets.defs.keys import SENSOR_FEATURES
+from hydro_assets.defs.local_run import dagster_instance, run_job
+from hydro_assets.defs.wiring import build_definitions
 from hydro_assets.errors import ModelUnavailableError
-from hydro_assets.greenhouse.faults import Faults
-from hydro_assets.greenhouse.simulator import simulate
+from hydro_assets.pipeline.gold import add_readings
+from hydro_assets.pipeline.scoring import batch_inference
 from hydro_assets.registry import serving
 from hydro_assets.registry.serving import load_package, serving_version
-from hydro_assets.tasks.gold import add_readings
-from hydro_assets.tasks.scoring import batch_inference
+from hydro_assets.simulator.faults import Faults
+from hydro_assets.simulator.greenhouse import simulate
+from hydro_assets.tables import MODELS
 from hydro_assets_tests.smoke.conftest import Farm
 
 pytestmark = pytest.mark.smoke

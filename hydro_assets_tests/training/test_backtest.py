@@ -6,7 +6,7 @@ import pytest
 
 from hydro_assets.errors import DataContractError
 from hydro_assets.training.backtest import backtest, features_of_exports
-from hydro_assets_tests.models.synthetic import START, STEP, farm, quick
+from hydro_assets_tests.builders.synthetic import START, STEP, farm, quick
 
 
 def test_backtest__has_every_target_horizon_and_model_on_the_same_rows() -> None:

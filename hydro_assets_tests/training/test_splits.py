@@ -5,7 +5,7 @@ import pytest
 
 from hydro_assets.errors import DataContractError
 from hydro_assets.training.splits import rolling_origins, split_by_time
-from hydro_assets_tests.models.synthetic import START, STEP
+from hydro_assets_tests.builders.synthetic import START, STEP
 
 EMBARGO = timedelta(minutes=30)
 

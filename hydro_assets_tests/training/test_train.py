@@ -5,7 +5,7 @@ from polars.testing import assert_frame_equal
 
 from hydro_assets.errors import DataContractError, TrainingError
 from hydro_assets.training.train import train
-from hydro_assets_tests.models.synthetic import farm, quick
+from hydro_assets_tests.builders.synthetic import farm, quick
 
 KINDS = ("lstm", "gru", "lightgbm")
 every_kind = pytest.mark.parametrize("kind", KINDS)

@@ -1,0 +1,107 @@
+"""The tasks of the two Databricks jobs, as commands: `hydro feature-store`, `hydro train`, `hydro batch-inference`.
+
+Their positional parameters, in this order, are those of databricks/parameters.py; without any they come from the
+settings. Each calls the function that the asset of the same name calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import typer
+
+from hydro_assets.cli.app import app, say
+from hydro_assets.databricks.parameters import (
+    BATCH_INFERENCE,
+    FEATURE_STORE,
+    Parameter,
+    settings_from,
+    training_parameters,
+)
+from hydro_assets.settings import Settings, load_settings
+from hydro_assets.tables import names
+
+Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
+Values = Annotated[list[str] | None, typer.Argument(help="positional parameters, all or none", show_default=False)]
+
+
+@app.command("feature-store")
+def feature_store(parameters: Values = None, start: Day = None, end: Day = None) -> None:
+    """Build sensor_features of the days START..END (both included; default: all days of Gold).
+
+    Parameters: catalog bucket feature_table
+    """
+    from hydro_assets.lakehouse import Lakehouse
+    from hydro_assets.pipeline.features import build_sensor_features, feature_span
+
+    lakehouse = Lakehouse(_settings(FEATURE_STORE, parameters))
+    span = _days(start, end) or feature_span(lakehouse)
+    build = build_sensor_features(lakehouse, *span)
+    for note in build.notes:
+        say(f"note: {note}")
+    say(f"{build.receipt.uri}: {build.receipt.rows:,} rows, version {build.receipt.version.version}")
+
+
+@app.command()
+def train(
+    kind: Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument()],
+    parameters: Values = None,
+    chosen: Annotated[
+        list[str] | None, typer.Option("--set", help="any setting, for example recurrent.epochs=20; may be repeated")
+    ] = None,
+) -> None:
+    """Train a model on the feature table, register it, and let it compete with the champion.
+
+    Parameters: catalog bucket feature_table experiment model sequence_length target_col forecast_horizon
+    """
+    from hydro_assets.lakehouse import Lakehouse
+    from hydro_assets.pipeline.training import train_model
+
+    settings = _settings(training_parameters(kind), parameters, chosen or ())
+    trained = train_model(Lakehouse(settings), kind, datetime.now(UTC), on_progress=say)
+    say(f"{trained.registered.name} version {trained.registered.version}, MLflow run {trained.registered.run_id}")
+
+
+@app.command("batch-inference")
+def batch_inference_command(parameters: Values = None, start: Day = None, end: Day = None) -> None:
+    """Score the days START..END (both included; default: the entire feature table).
+
+    Parameters: catalog bucket feature_table lstm_model gru_model lightgbm_model output_table sequence_length target_col
+    """
+    from hydro_assets.lakehouse import Lakehouse
+    from hydro_assets.pipeline.scoring import batch_inference
+
+    lakehouse = Lakehouse(_settings(BATCH_INFERENCE, parameters))
+    span = _days(start, end)
+    if span is None:
+        days = lakehouse.days(names.SENSOR_FEATURES)
+        span = (days[0], days[-1] + timedelta(days=1))
+    scored = batch_inference(lakehouse, *span, datetime.now(UTC))
+    say(f"{scored.uri}: {scored.rows:,} rows, models {dict(scored.versions)}")
+
+
+def _settings(known: Sequence[Parameter], values: Sequence[str] | None, chosen: Sequence[str] = ()) -> Settings:
+    given = settings_from(known, values) if values else {}
+    for text in chosen:
+        name, equals, value = text.partition("=")
+        *groups, last = name.strip().split(".")
+        place: Any = given
+        for group in groups:
+            place = place.setdefault(group, {}) if isinstance(place, dict) else None
+        if not equals or not isinstance(place, dict):
+            raise typer.BadParameter(f"--set {text} sets nothing; write for example recurrent.epochs=20")
+        place[last] = value.strip()
+    return load_settings(**given)
+
+
+def _days(start: datetime | None, end: datetime | None) -> tuple[date, date] | None:
+    if start is None and end is None:
+        return None
+    first, last = start or end, end or start
+    assert first is not None
+    assert last is not None
+    if last < first:
+        raise typer.BadParameter(f"--end {last:%Y-%m-%d} lies before --start {first:%Y-%m-%d}")
+    return first.date(), last.date() + timedelta(days=1)

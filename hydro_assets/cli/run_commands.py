@@ -1,0 +1,86 @@
+"""Commands that run the whole graph: `hydro run`, `hydro demo`, `hydro status`, `hydro dev`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hydro_assets.cli.app import app, say, settings_with
+from hydro_assets.cli.import_commands import fill_demo_farm
+from hydro_assets.cli.status_table import print_status
+from hydro_assets.settings import Settings, remember
+
+Step = Annotated[str | None, typer.Option(help="grid of the features, for example 1min, 5min, 1h")]
+Target = Annotated[str | None, typer.Option(help="column to forecast")]
+Horizon = Annotated[int | None, typer.Option(help="steps ahead")]
+
+
+@app.command()
+def run(
+    step: Step = None,
+    target: Target = None,
+    horizon: Horizon = None,
+    everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
+) -> None:
+    """Bring features, the three models and predictions up to date with Gold. Options are kept in hydro.toml."""
+    chosen = {"feature_step": step, "target_col": target, "forecast_horizon": horizon}
+    given = {name: value for name, value in chosen.items() if value is not None}
+    settings = settings_with(**given)
+    run_and_report(settings, everything)
+    if given:
+        say(f"kept in {remember(settings.root, **given)}, where the UI finds them too: {given}")
+
+
+@app.command()
+def demo(
+    systems: Annotated[int, typer.Option(min=1, help="simulated systems")] = 3,
+    days: Annotated[int, typer.Option(min=2, help="days of readings, ending yesterday")] = 8,
+    epochs: Annotated[int | None, typer.Option(min=1, help="most epochs of the LSTM and GRU")] = None,
+    windows: Annotated[int, typer.Option(min=1, help="windows an epoch reads, drawn at random")] = 8192,
+) -> None:
+    """Fill Gold from the simulated greenhouse and materialise everything. A second call re-uses what is there."""
+    recurrent = {"max_windows_per_epoch": windows} | ({} if epochs is None else {"epochs": epochs})
+    kept = remember(settings_with().root, recurrent=recurrent)
+    say(f"The demo keeps its trainings short: recurrent = {recurrent} in {kept}, for the UI too")
+    settings = settings_with()
+    say(f"Gold: {fill_demo_farm(settings, systems, days, datetime.now(UTC).date())}")
+    run_and_report(settings)
+
+
+@app.command()
+def status() -> None:
+    """Rows, errors beside the baselines, and versions of what was materialised."""
+    print_status(settings_with())
+
+
+@app.command()
+def dev(port: Annotated[int, typer.Option(help="port of the UI on 127.0.0.1")] = 3000) -> None:
+    """Open the Dagster UI with the history of `hydro run` and `hydro demo`. Needs the extra `ui`."""
+    from hydro_assets.defs.local_run import dagster_home
+
+    settings = settings_with()
+    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    os.environ["HYDRO_HOME"] = str(settings.root)
+    source = Path(__file__).parents[2]
+    where = (
+        ["-w", str(source / "workspace.yaml")]
+        if (source / "workspace.yaml").exists()
+        else ["-m", "hydro_assets.definitions"]
+    )
+    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *where, "-h", "127.0.0.1", "-p", str(port)])
+
+
+def run_and_report(settings: Settings, everything: bool = False) -> None:
+    """`hydro run` for these settings."""
+    from hydro_assets.defs.run_all import run_pipeline
+
+    started = time.monotonic()
+    run_pipeline(settings, say, everything)
+    say(f"done in {time.monotonic() - started:.0f} s")
+    print_status(settings)

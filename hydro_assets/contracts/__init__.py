@@ -1,5 +1,0 @@
-"""What data must be to be used: pure judgements that asset checks show and jobs obey."""
-
-from hydro_assets.contracts.finding import Finding, raise_if_bad
-
-__all__ = ["Finding", "raise_if_bad"]

@@ -1,0 +1,1 @@
+"""What Dagster knows: assets, checks, sensors, jobs, resources; thin adapters over the functions of `pipeline/`."""

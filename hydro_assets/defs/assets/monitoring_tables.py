@@ -1,0 +1,98 @@
+"""What follows from predictions: errors when truth arrives, drift of the inputs, and the outlook of each system."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from hydro_assets.defs import keys
+from hydro_assets.defs.facts import column_lineage, definition_facts, markdown_table
+from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.keys import BATCH_PREDICTIONS, HEAVY, SENSOR_FEATURES, model_key
+from hydro_assets.defs.partitions import day_range, feature_days
+from hydro_assets.settings import Settings
+from hydro_assets.tables import FEATURE_DRIFT, MODELS, PREDICTION_ACCURACY, SYSTEM_OUTLOOK, Table, names
+
+_UPSTREAM = {names.SENSOR_FEATURES: SENSOR_FEATURES, names.BATCH_PREDICTIONS: BATCH_PREDICTIONS}
+
+
+def _common(table: Table, settings: Settings) -> dict[str, Any]:
+    return {
+        "key": keys.of_table(table.name),
+        "required_resource_keys": HEAVY,
+        "retry_policy": RETRY,
+        "group_name": "monitoring",
+        "kinds": {"spark", "deltalake"},
+        "metadata": definition_facts(table, settings.table(table.name)),
+        "description": table.comment,
+        "code_version": "1",
+    }
+
+
+def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """`prediction_accuracy`, `feature_drift` (daily) and `system_outlook` (one row per system)."""
+    daily: dict[str, Any] = {
+        "partitions_def": feature_days(settings),
+        "backfill_policy": dg.BackfillPolicy.single_run(),
+    }
+
+    @dg.asset(deps=[BATCH_PREDICTIONS, SENSOR_FEATURES], **daily, **_common(PREDICTION_ACCURACY, settings))
+    def prediction_accuracy(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.monitoring.evaluation import evaluate_days
+
+        lakehouse = context.resources.lakehouse.get()
+        with no_retry_on_contract():
+            made = evaluate_days(lakehouse, lakehouse.settings, *day_range(context))
+        return _daily_result(context, made.uri, made.rows_by_day, PREDICTION_ACCURACY)
+
+    @dg.asset(
+        deps=[SENSOR_FEATURES, *(model_key(settings, kind) for kind in MODELS)],
+        **daily,
+        **_common(FEATURE_DRIFT, settings),
+    )
+    def feature_drift(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.monitoring.drift_days import measure_drift
+        from hydro_assets.pipeline.scoring import serving_models
+
+        lakehouse = context.resources.lakehouse.get()
+        with no_retry_on_contract():
+            models = serving_models(lakehouse.settings)
+            made = measure_drift(lakehouse, lakehouse.settings, models, *day_range(context))
+        shares = {f"drifted_share_{kind}": float(share) for kind, share in made.drifted_share.items()}
+        return _daily_result(context, made.uri, made.rows_by_day, FEATURE_DRIFT, shares)
+
+    @dg.asset(deps=[BATCH_PREDICTIONS], **_common(SYSTEM_OUTLOOK, settings))
+    def system_outlook(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.pipeline.scoring import refresh_outlook
+
+        with no_retry_on_contract():
+            outlook = refresh_outlook(context.resources.lakehouse.get(), datetime.now(UTC))
+        return dg.MaterializeResult(
+            metadata={"dagster/row_count": outlook.height, "outlook": dg.MetadataValue.md(markdown_table(outlook))}
+        )
+
+    # With keywords from a dict, a type checker cannot tell which form of the decorator was meant.
+    return [prediction_accuracy, feature_drift, system_outlook]  # pyright: ignore[reportReturnType]
+
+
+def _daily_result(
+    context: dg.AssetExecutionContext,
+    uri: str,
+    rows_by_day: Mapping[str, int],
+    table: Table,
+    facts: Mapping[str, Any] | None = None,
+) -> dg.MaterializeResult:
+    for day in context.partition_keys:
+        context.add_asset_metadata({"dagster/partition_row_count": rows_by_day.get(day, 0)}, partition_key=day)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(rows_by_day.values()),
+            "dagster/uri": uri,
+            "dagster/column_lineage": column_lineage(table, _UPSTREAM),
+            **(facts or {}),
+        }
+    )

@@ -1,0 +1,94 @@
+"""The three registered models: one asset each, made by one factory."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from hydro_assets.defs.assets.training_config import Overrides, overridden
+from hydro_assets.defs.facts import image, markdown_table
+from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, model_key
+from hydro_assets.settings import Settings
+from hydro_assets.tables import MODELS
+from hydro_assets.training.bootstrap import interval_text
+from hydro_assets.training.metrics import COVERAGES
+
+if TYPE_CHECKING:
+    from hydro_assets.pipeline.training import TrainedModel
+
+_KINDS = {"lstm": {"pytorch", "mlflow"}, "gru": {"pytorch", "mlflow"}, "lightgbm": {"lightgbm", "mlflow"}}
+_TEXT = {
+    "lstm": "LSTM forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
+    "gru": "GRU forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
+    "lightgbm": "LightGBM forecaster of the target column and calibrated classifier of is_env_optimal, one artifact.",
+}
+
+
+def registered_model_assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    return [_registered_model(settings, kind) for kind in MODELS]
+
+
+def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=model_key(settings, kind),
+        deps=[dg.AssetDep(SENSOR_FEATURES, partition_mapping=dg.AllPartitionMapping())],
+        required_resource_keys=HEAVY,
+        retry_policy=RETRY,
+        group_name="models",
+        kinds=_KINDS[kind],
+        description=_TEXT[kind],
+        code_version="1",
+        config_schema=dg.Field(Overrides(settings, kind), is_required=False, default_value={}),
+        op_tags={"hydro/compute": "cpu" if kind == "lightgbm" else "gpu"},
+    )
+    def registered_model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.pipeline.training import train_model
+
+        lakehouse = context.resources.lakehouse.get()
+        with no_retry_on_contract():
+            chosen = overridden(lakehouse.settings, context.op_execution_context.op_config)
+            trained = train_model(
+                lakehouse,
+                kind,
+                datetime.now(UTC),
+                chosen,
+                context.log.info,
+                context.run_id,
+                context.asset_key.to_user_string(),
+            )
+        return dg.MaterializeResult(metadata=model_facts(trained))
+
+    return registered_model
+
+
+def model_facts(trained: "TrainedModel") -> dict[str, Any]:
+    """Numbers that the UI plots over versions, the table of metrics, pictures, and the way back to MLflow."""
+    result, registered = trained.result, trained.registered
+    info, pooled = result.package.info, result.metrics.filter(system_id="all")
+    nearest = pooled.filter(split="holdout", horizon=min(info.horizons))
+    plotted = {f"holdout_mae_{row['model']}": row["mae"] for row in nearest.iter_rows(named=True)}
+    for row in nearest.filter(model=info.kind).iter_rows(named=True):
+        plotted |= {f"holdout_{coverage}": row[coverage] for coverage in COVERAGES}
+    facts: dict[str, Any] = {
+        "model_version": int(registered.version),
+        "mlflow_run_id": registered.run_id,
+        "target": f"{info.target_col} [{info.unit}]",
+        "feature_table_version": trained.features.version,
+        "promoted": trained.decision.promoted,
+        "promotion": trained.decision.reason,
+        "split": dg.MetadataValue.json(dict(info.split)),
+        "metrics": dg.MetadataValue.md(markdown_table(interval_text(pooled))),
+        "notes": list(info.notes),
+        "model_card": dg.MetadataValue.md(registered.card),
+        **{name: float(value) for name, value in plotted.items() if value is not None},
+        **{f"plot_{name}": image(png, name) for name, png in result.plots.items()},
+    }
+    if result.classification is not None:
+        scores = interval_text(result.classification.filter(system_id="all"))
+        facts["classification"] = dg.MetadataValue.md(markdown_table(scores))
+    for name, url in (("mlflow_run", registered.run_url), ("registered_model", registered.version_url)):
+        if url is not None:
+            facts[name] = dg.MetadataValue.url(url)
+    return facts

@@ -1,0 +1,65 @@
+"""`sensor_features`: the table that everything else stands on."""
+
+import dagster as dg
+
+from hydro_assets.defs.assets.external_gold import GOLD_TABLES
+from hydro_assets.defs.facts import column_lineage, definition_facts, lineage_table, receipt_facts, table_schema
+from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, HEAVY, IOT_DATA, SENSOR_FEATURES
+from hydro_assets.defs.partitions import day_range, feature_days
+from hydro_assets.settings import Settings
+from hydro_assets.tables import ACTUATOR_COLUMNS, SENSOR, sensor_features_table
+
+
+def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
+    """The asset; its definition metadata shows the columns of a farm with every sensor and actuator."""
+    full = sensor_features_table(settings.feature_step, list(SENSOR), ACTUATOR_COLUMNS)
+
+    @dg.asset(
+        key=SENSOR_FEATURES,
+        deps=[
+            # A day's windows reach 24 hours back, into the day before.
+            dg.AssetDep(IOT_DATA, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1)),
+            DIM_TIME,
+            DIM_EQUIPMENT,
+        ],
+        partitions_def=feature_days(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys=HEAVY,
+        retry_policy=RETRY,
+        group_name="features",
+        kinds={"spark", "deltalake", "polars"},
+        metadata=definition_facts(full, settings.table(full.name)),
+        description=full.comment,
+        code_version="1",
+        pool="sensor_features",
+    )
+    def sensor_features(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+        from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.pipeline.features import build_sensor_features
+
+        start, end = day_range(context)
+        with no_retry_on_contract():
+            build = build_sensor_features(
+                context.resources.lakehouse.get(), start, end, {"dagster_run_id": context.run_id}
+            )
+        for day in context.partition_keys:
+            context.add_asset_metadata(
+                {"dagster/partition_row_count": build.receipt.rows_by_day.get(day, 0)}, partition_key=day
+            )
+        context.log.info(
+            f"sensor_features {start} .. {end}: {build.receipt.rows:,} rows, {len(build.table.columns)} columns"
+        )
+        return dg.MaterializeResult(
+            metadata={
+                **receipt_facts(build.receipt),
+                "gold_version": build.gold.version,
+                "gold_table_id": build.gold.table_id,
+                "missing_in_gold": list(build.notes),
+                "dagster/column_schema": table_schema(build.table),
+                "dagster/column_lineage": column_lineage(build.table, GOLD_TABLES),
+                "lineage": lineage_table(build.table.columns),
+            }
+        )
+
+    return sensor_features

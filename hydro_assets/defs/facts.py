@@ -1,0 +1,93 @@
+"""Facts of the inner ring as Dagster metadata: schemas with units, lineage, row counts, tables, plots."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from hydro_assets.lakehouse import WriteReceipt
+from hydro_assets.tables import Column, Table
+
+
+def table_schema(table: Table) -> dg.TableSchema:
+    """The schema that Dagster's UI shows: type, unit, meaning and range of every column."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                c.name,
+                c.type,
+                description=c.meaning,
+                constraints=dg.TableColumnConstraints(
+                    nullable=c.nullable, other=[f"range {c.range_text}"] if c.range_text else []
+                ),
+                tags={"unit": _tag(c.unit)} if c.unit else {},
+            )
+            for c in table.columns
+        ]
+    )
+
+
+def _tag(unit: str) -> str:
+    # Dagster tags take letters, digits, '-', '_' and '.'.
+    return unit.replace("%", "percent_").replace("/", "_per_").replace(" ", "_")
+
+
+def column_lineage(table: Table, upstream: Mapping[str, dg.AssetKey]) -> dg.TableColumnLineage:
+    """Sources of every column. `upstream` maps a table name (`gold.iot_data`) to its asset."""
+    return dg.TableColumnLineage(
+        {
+            c.name: [
+                dg.TableColumnDep(asset_key=upstream[name], column_name=column)
+                for source in c.sources
+                for name, _, column in [source.rpartition(".")]
+                if name in upstream
+            ]
+            for c in table.columns
+        }
+    )
+
+
+def lineage_table(columns: Iterable[Column]) -> dg.MarkdownMetadataValue:
+    """The same lineage to read: the open-source UI does not draw column lineage."""
+    lines = ["| column | unit | meaning | computed from |", "|---|---|---|---|"]
+    lines += [f"| `{c.name}` | {c.unit} | {c.meaning} | {', '.join(f'`{s}`' for s in c.sources)} |" for c in columns]
+    return dg.MetadataValue.md("\n".join(lines))
+
+
+def definition_facts(table: Table, full_name: str) -> dict[str, Any]:
+    """Metadata of an asset definition that stands for a table."""
+    return {
+        "dagster/table_name": full_name,
+        "dagster/storage_kind": "deltalake",
+        "dagster/column_schema": table_schema(table),
+    }
+
+
+def receipt_facts(receipt: WriteReceipt) -> dict[str, Any]:
+    """Metadata of a write."""
+    return {
+        "dagster/row_count": receipt.rows,
+        "dagster/uri": receipt.uri,
+        "delta_version": receipt.version.version,
+        "delta_table_id": receipt.version.table_id,
+        "rows_by_day": dg.MetadataValue.json(dict(receipt.rows_by_day)),
+    }
+
+
+def markdown_table(frame: pl.DataFrame) -> str:
+    """A small frame to read in the UI."""
+
+    def cell(value: object) -> str:
+        return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * len(frame.columns)]
+    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in frame.iter_rows()])
+
+
+def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:
+    """A picture inside the UI's metadata."""
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

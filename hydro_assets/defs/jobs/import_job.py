@@ -1,0 +1,44 @@
+"""The job that adds a raw export to Gold, for farms whose lakehouse does not: here, or launched as any heavy step."""
+
+# No `from __future__ import annotations`: Dagster reads the annotations of an op.
+from datetime import UTC, datetime
+
+import dagster as dg
+from pydantic import Field
+
+from hydro_assets.defs.assets.external_gold import day_materializations
+from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.keys import HEAVY
+
+IMPORT_JOB = "import_gold"
+
+
+class RawExport(dg.Config):
+    """The export to add, as `hydro import` takes it."""
+
+    csv: str = Field(description="path where the step runs: a file of this machine, or on Databricks /Volumes/...")
+    system: str | None = Field(None, description="system_id of its readings; None = its own column, else the default")
+
+
+@dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY, retry_policy=RETRY)
+def add_export(context: dg.OpExecutionContext, config: RawExport):
+    """Add the readings of a raw export to Gold; adding them again changes nothing."""
+    from pathlib import Path
+
+    from hydro_assets.defs.failures import no_retry_on_contract
+    from hydro_assets.pipeline.gold import import_export
+
+    lakehouse = context.resources.lakehouse.get()
+    with no_retry_on_contract():
+        done = import_export(lakehouse, Path(config.csv), config.system, datetime.now(UTC))
+    context.log.info(f"{config.csv}: {done}")
+    yield from day_materializations(lakehouse)
+    yield dg.Output(None, metadata={"read": done.read, "added": done.added, "notes": list(done.notes)})
+
+
+@dg.job(
+    name=IMPORT_JOB,
+    description="Add a raw export to gold.iot_data and bring its calendar and equipment up to date.",
+)
+def gold_import_job():
+    add_export()

@@ -1,0 +1,114 @@
+"""`hydro run`: features, models, predictions of every Gold day, as Dagster runs in the order of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from hydro_assets.defs.assets.external_gold import DATA_VERSION, data_version, day_materializations
+from hydro_assets.defs.attempts import REFRESH_JOB
+from hydro_assets.defs.jobs.asset_jobs import SCORE_JOB, TRAIN_JOB
+from hydro_assets.defs.keys import IOT_DATA
+from hydro_assets.defs.local_run import CheckStoppedRunError, dagster_instance, run_job
+from hydro_assets.defs.partitions import first_day
+from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.features import feature_span
+from hydro_assets.pipeline.gold import require_fitting_grid
+from hydro_assets.pipeline.outdated import outdated
+from hydro_assets.settings import Settings
+from hydro_assets.tables import MODELS, names
+
+
+def run_pipeline(settings: Settings, report: Callable[[str], None], everything: bool = False) -> None:
+    """Materialise what is not up to date, or everything, for all days of Gold.
+
+    Raises TableError when Gold is empty or the feature table has another grid, DataContractError when readings come
+    too slowly for the grid, both before anything is written; RunFailedError when a run ends red.
+    """
+    from hydro_assets.defs.wiring import build_definitions
+
+    lakehouse = Lakehouse(settings)
+    first, end = feature_span(lakehouse)
+    # The partitions end today: a wall clock that runs ahead has no day there yet.
+    first, end = max(first, first_day(settings)), min(end, datetime.now(UTC).date() + timedelta(days=1))
+    require_fitting_grid(lakehouse)
+    defs = build_definitions(settings)
+    tags = {"hydro/trigger": "hydro_run"}
+    with dagster_instance(settings) as instance:
+        report_gold(instance, lakehouse)
+        days = [day for day in outdated(lakehouse).feature_days if first <= day < end]
+        if everything or days:
+            ranges = [(first, end)] if everything else ranges_of(days)
+            told = ", ".join(f"{start} .. {stop - timedelta(days=1)}" for start, stop in ranges)
+            report(f"1/3 features of {told}")
+            broken = refresh(defs.resolve_job_def(REFRESH_JOB), instance, ranges, tags)
+            for day, finding in broken.items():
+                report(f"WARNING {day} is left out, its features are not rebuilt: {finding}")
+        else:
+            report("1/3 features are up to date")
+        if everything or outdated(lakehouse).models:
+            report(f"2/3 models: {', '.join(MODELS)}")
+            run_job(defs.resolve_job_def(TRAIN_JOB), instance, None, tags)
+        else:
+            report("2/3 models are up to date with features and settings")
+        if everything or outdated(lakehouse).predictions:
+            report("3/3 predictions and what follows from them")
+            with_features = [day for day in lakehouse.days(names.SENSOR_FEATURES) if first <= day < end]
+            for span in ranges_of(with_features) if with_features and not everything else [(first, end)]:
+                run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
+        else:
+            report("3/3 predictions are up to date with features and models")
+
+
+def ranges_of(days: Sequence[date], most_apart: timedelta = timedelta(days=31)) -> list[tuple[date, date]]:
+    """Half-open ranges that hold the sorted `days`; a longer break ends one.
+
+    A reading stamped by a clock that fell back to the year 2000 must not make a run of thousands of empty days.
+    """
+    ranges: list[tuple[date, date]] = []
+    for day in days:
+        if ranges and day - ranges[-1][1] < most_apart:
+            ranges[-1] = (ranges[-1][0], day + timedelta(days=1))
+        else:
+            ranges.append((day, day + timedelta(days=1)))
+    return ranges
+
+
+def refresh(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, ranges: Sequence[tuple[date, date]], tags: Mapping[str, str]
+) -> dict[date, str]:
+    """Build the days of half-open ranges; where a check stops a range, its halves, so that a broken day stops no other.
+
+    Returns what was found on each broken day. Raises RunFailedError when a step failed for another reason, and
+    CheckStoppedRunError when not a single day can be built.
+    """
+    broken: dict[date, str] = {}
+    for start, stop in ranges:
+        broken |= _refresh(job, instance, start, stop, tags)
+    if len(broken) == sum((stop - start).days for start, stop in ranges):
+        raise CheckStoppedRunError(f"No day can be built: {next(iter(broken.values()))}", "Mend Gold, then run again")
+    return broken
+
+
+def _refresh(
+    job: dg.JobDefinition, instance: dg.DagsterInstance, start: date, stop: date, tags: Mapping[str, str]
+) -> dict[date, str]:
+    try:
+        run_job(job, instance, (start, stop), tags)
+    except CheckStoppedRunError as error:
+        if (stop - start).days == 1:
+            return {start: error.problem}
+        middle = start + (stop - start) // 2
+        return _refresh(job, instance, start, middle, tags) | _refresh(job, instance, middle, stop, tags)
+    return {}
+
+
+def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
+    """Tell Dagster which Gold days are there, in which version: Gold is filled outside of it. Told once per version."""
+    event = instance.get_latest_materialization_event(IOT_DATA)
+    known = event.asset_materialization if event is not None else None
+    if known is None or (known.tags or {}).get(DATA_VERSION) != data_version(lakehouse):
+        for materialization in day_materializations(lakehouse):
+            instance.report_runless_asset_event(materialization)

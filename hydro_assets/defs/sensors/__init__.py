@@ -1,0 +1,1 @@
+"""Sensors: notice new Gold data, ask for trainings, end abandoned ones, send alerts."""

@@ -1,0 +1,167 @@
+"""Gold is filled outside Dagster: these sensors notice, tell Dagster, and ask for exactly the feature days affected."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+
+import dagster as dg
+
+from hydro_assets.defs.attempts import REFRESH_JOB, TRIGGER_TAG, attempts, latest_for_need
+from hydro_assets.defs.keys import IOT_DATA
+from hydro_assets.defs.partitions import feature_days
+from hydro_assets.defs.sensors.run_requests import Plan, plan, run_request
+from hydro_assets.defs.sensors.watcher_cursor import WatcherCursor
+from hydro_assets.features.staleness import ChangedDays, Reach, stale_days
+from hydro_assets.lakehouse.delta_log import ChangeLog
+from hydro_assets.lakehouse.tables import TableVersion
+from hydro_assets.settings import Settings
+from hydro_assets.tables import names
+
+WATCHER = "gold_iot_data_watcher"
+REPORTED = "gold_iot_data_reported"
+
+
+def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) -> dg.SensorDefinition:
+    """Level-triggered: the Gold version a feature day needs against the one it was built from, both from Delta logs.
+
+    The note in the commit of `sensor_features` is the evidence, as it is written with the rows or not at all; Dagster's
+    own materialization events can be lost, and know nothing of days built by `hydro feature-store` or on a cluster.
+    """
+    reach = Reach(settings.timezone, settings.feature_step)
+    partitions = feature_days(settings)
+
+    @dg.sensor(
+        name=WATCHER,
+        job_name=REFRESH_JOB,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Reads Gold's Delta log and rebuilds exactly the feature days that are older than their readings.",
+    )
+    def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        # Runs first: a run seen as ended has its commit in the log that is read after.
+        history = attempts(context.instance)
+        log = open_log(settings)
+        before = WatcherCursor.from_json(context.cursor)
+        reading = log.read(names.IOT_DATA, before.gold.table)
+        if reading is None:
+            return dg.SkipReason(
+                f"There is no table {settings.table(names.IOT_DATA)} yet: import readings, or run Gold's pipeline"
+            )
+        now = WatcherCursor(
+            before.gold.advance(reading), before.built.advance(log.read(names.SENSOR_FEATURES, before.built.table))
+        )
+        stale = stale_days(now.gold, now.built, reach)
+        tried = latest_for_need(history, stale, now.gold.table)
+        keys = set(partitions.get_partition_keys())
+        todo = plan(list(stale), tried, keys)
+        news = changed_days(before.gold, now.gold)
+        told = sentence(now.gold, news, todo)
+        context.log.info(told)
+        return dg.SensorResult(
+            run_requests=[run_request(block, stale, tried, now.gold.table, WATCHER) for block in todo.blocks],
+            skip_reason=None if todo.blocks else told,
+            asset_events=[gold_event(now.gold, day) for day in news if day.isoformat() in keys],
+            cursor=now.to_json(),
+        )
+
+    return watch
+
+
+def changed_days(before: ChangedDays, now: ChangedDays) -> list[date]:
+    """Days with rows that changed between two looks."""
+    same = before.table.table_id == now.table.table_id
+    return sorted(
+        d for d in now.with_rows if d in now.changed and not (same and before.changed.get(d) == now.changed[d])
+    )
+
+
+def gold_event(gold: ChangedDays, day: date) -> dg.AssetMaterialization:
+    """What Dagster is told of a Gold day: freshness, data version and the partition bar live on it."""
+    version = gold.changed[day]
+    return dg.AssetMaterialization(
+        IOT_DATA,
+        partition=day.isoformat(),
+        metadata={"delta_version": version, "delta_table_id": gold.table.table_id, TRIGGER_TAG: WATCHER},
+        tags={
+            "dagster/data_version": f"{gold.table.table_id}-{version}",
+            "dagster/data_version_is_user_provided": "true",
+        },
+    )
+
+
+def sentence(gold: ChangedDays, news: list[date], todo: Plan) -> str:
+    """The tick in words: the skip reason is what a user sees of a sensor that does nothing."""
+    parts = [f"Gold v{gold.table.version}: {len(news)} days changed since the last look"]
+    asked = [day for block in todo.blocks for day in block]
+    if asked:
+        parts.append(f"asking for {len(asked)} feature days in {len(todo.blocks)} runs: {spans(todo.blocks)}")
+    if todo.in_progress:
+        parts.append(f"{len(todo.in_progress)} are being built")
+    if todo.failed:
+        days = ", ".join(map(str, todo.failed))
+        parts.append(f"{len(todo.failed)} failed alone and wait for new data or a re-execution of their run: {days}")
+    if todo.not_partitions:
+        parts.append(
+            f"{len(todo.not_partitions)} lie outside the partitions ({todo.not_partitions[0]} .. "
+            f"{todo.not_partitions[-1]}): set HYDRO_PARTITIONS_START or reload the code location"
+        )
+    if len(parts) == 1:
+        parts.append("all features are up to date")
+    return "; ".join(parts)
+
+
+def spans(blocks: Iterable[tuple[date, ...]]) -> str:
+    return ", ".join(str(b[0]) if len(b) == 1 else f"{b[0]}..{b[-1]}" for b in blocks)
+
+
+def reported_gold_sensor(settings: Settings) -> dg.SensorDefinition:
+    """For farms whose Gold job reports materialisations (REST, or a Dagster of its own): an alternative to the watcher.
+
+    Dagster hands an asset sensor only the newest event of a tick, so the events since the cursor are fetched here.
+    """
+    reach = Reach(settings.timezone, settings.feature_step)
+    partitions = feature_days(settings)
+
+    @dg.asset_sensor(
+        asset_key=IOT_DATA,
+        name=REPORTED,
+        job_name=REFRESH_JOB,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.STOPPED,
+        description="Off by default: rebuilds the feature days of Gold days that the Gold job itself reports.",
+    )
+    def reported(context: dg.SensorEvaluationContext, _newest: dg.EventLogEntry) -> dg.SensorResult | dg.SkipReason:
+        since = int(context.cursor) if context.cursor else None
+        versions = _reported_days(context.instance, since)
+        with_rows = set(context.instance.get_materialized_partitions(IOT_DATA))
+        wanted = {
+            day: max(versions.get(g.isoformat(), 0) for g in reach.needed_days(date.fromisoformat(day)))
+            for day in partitions.get_partition_keys()
+            if any(g.isoformat() in versions for g in reach.needed_days(date.fromisoformat(day)))
+            and any(g.isoformat() in with_rows for g in reach.own_days(date.fromisoformat(day)))
+        }
+        if not wanted:
+            return dg.SkipReason("The reported Gold days touch no feature day")
+        days = [date.fromisoformat(day) for day in sorted(wanted)]
+        needs = {day: wanted[day.isoformat()] for day in days}
+        return dg.SensorResult(run_requests=list(_reported_requests(needs, set(wanted))))
+
+    return reported
+
+
+def _reported_days(instance: dg.DagsterInstance, since: int | None) -> dict[str, int]:
+    """Partition -> storage id of its newest materialization after `since`, over all pages."""
+    found: dict[str, int] = {}
+    page = None
+    while page is None or page.has_more:
+        records = dg.AssetRecordsFilter(IOT_DATA, after_storage_id=since)
+        page = instance.fetch_materializations(
+            records, limit=1000, cursor=page.cursor if page else None, ascending=True
+        )
+        found |= {r.partition_key: r.storage_id for r in page.records if r.partition_key is not None}
+    return found
+
+
+def _reported_requests(needs: Mapping[date, int], keys: set[str]) -> Iterable[dg.RunRequest]:
+    gold = TableVersion("reported", max(needs.values()))
+    for block in plan(list(needs), {}, keys).blocks:
+        yield run_request(block, needs, {}, gold, REPORTED)

@@ -1,0 +1,74 @@
+"""The watcher's cursor: what its last look at the two logs told. Only for speed; without it the logs are read whole."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from hydro_assets.features.staleness import BuiltDays, ChangedDays
+from hydro_assets.lakehouse.tables import TableVersion
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class WatcherCursor:
+    gold: ChangedDays = field(default_factory=ChangedDays)
+    built: BuiltDays = field(default_factory=BuiltDays)
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "format": FORMAT,
+                "gold": {
+                    "table": _version(self.gold.table),
+                    "changed": _days(self.gold.changed),
+                    "with_rows": sorted(d.isoformat() for d in self.gold.with_rows),
+                },
+                "built": {
+                    "table": _version(self.built.table),
+                    "gold": _days({d: f"{v.version}@{v.table_id}" for d, v in self.built.gold.items()}),
+                },
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str | None) -> "WatcherCursor":
+        """The cursor; an empty one when there is none, or one of another format."""
+        try:
+            data = json.loads(text or "{}")
+        except json.JSONDecodeError:  # typed into the UI's cursor box by hand
+            return cls()
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            return cls()
+        gold, built = data["gold"], data["built"]
+        return cls(
+            ChangedDays(
+                TableVersion(*gold["table"]),
+                {d: int(v) for d, v in _by_day(gold["changed"]).items()},
+                frozenset(map(date.fromisoformat, gold["with_rows"])),
+            ),
+            BuiltDays(TableVersion(*built["table"]), {d: _source(v) for d, v in _by_day(built["gold"]).items()}),
+        )
+
+
+def _version(version: TableVersion) -> list[Any]:
+    return [version.table_id, version.version]
+
+
+def _days(by_day: Mapping[date, Any]) -> dict[str, list[str]]:
+    """Grouped by value, as many days share one commit."""
+    grouped: dict[str, list[str]] = {}
+    for day, value in sorted(by_day.items()):
+        grouped.setdefault(str(value), []).append(day.isoformat())
+    return grouped
+
+
+def _by_day(grouped: Mapping[str, list[str]]) -> dict[date, str]:
+    return {date.fromisoformat(day): value for value, days in grouped.items() for day in days}
+
+
+def _source(text: str) -> TableVersion:
+    version, _, table_id = text.partition("@")
+    return TableVersion(table_id, int(version))

@@ -1,0 +1,101 @@
+"""Which feature days are older than the Gold they were built from: the version a day needs against the one it has.
+
+Nothing here remembers that work was asked for. Evidence that a day was built is the note in the commit that wrote it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from hydro_assets.features.spec import look_back
+from hydro_assets.lakehouse.delta_log import LogReading
+from hydro_assets.lakehouse.tables import TableVersion
+
+NEVER = TableVersion("", -1)
+
+
+@dataclass(frozen=True)
+class ChangedDays:
+    """Of Gold (or another table) at `table`: the version in which each day last changed, and the days with rows."""
+
+    table: TableVersion = NEVER
+    changed: Mapping[date, int] = field(default_factory=dict)
+    with_rows: frozenset[date] = frozenset()
+
+    def advance(self, reading: LogReading) -> ChangedDays:
+        """What is known after reading the log from here on. What the log no longer tells counts as changed."""
+        same = self.table.table_id == reading.table.table_id
+        changed = dict(self.changed) if same else {}
+        if reading.after > (self.table.version if same else -1):
+            changed = dict.fromkeys({*changed, *reading.days}, reading.after)
+        for commit in reading.commits:
+            days = commit.days if commit.days is not None else {*changed, *reading.days}
+            changed |= dict.fromkeys(days, commit.version)
+        return ChangedDays(reading.table, changed, reading.days)
+
+
+@dataclass(frozen=True)
+class BuiltDays:
+    """`sensor_features` at `table`: the Gold that each day was built from."""
+
+    table: TableVersion = NEVER
+    gold: Mapping[date, TableVersion] = field(default_factory=dict)
+
+    def advance(self, reading: LogReading | None) -> BuiltDays:
+        """What is known after reading the log from here on; nothing when the table is gone or another."""
+        if reading is None:
+            return BuiltDays()
+        gold = dict(self.gold) if self.table.table_id == reading.table.table_id else {}
+        for commit in reading.commits:
+            if {"gold_table_id", "gold_version", "start_day", "end_day"} <= commit.note.keys():
+                source = TableVersion(str(commit.note["gold_table_id"]), int(commit.note["gold_version"]))
+                start, end = (date.fromisoformat(str(commit.note[k])) for k in ("start_day", "end_day"))
+                gold |= {start + timedelta(days=i): source for i in range((end - start).days)}
+            else:  # written by another hand: nobody knows from what
+                for day in commit.days if commit.days is not None else list(gold):
+                    gold.pop(day, None)
+        return BuiltDays(reading.table, gold)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Which wall-clock Gold days a UTC feature day is made of."""
+
+    timezone: str
+    step: timedelta
+
+    def own_days(self, day: date) -> list[date]:
+        """Gold days with readings that fall into the feature day itself."""
+        return self._wall_days(timedelta(0), day)
+
+    def needed_days(self, day: date) -> list[date]:
+        """Gold days with readings that any row of the feature day uses."""
+        return self._wall_days(look_back(self.step), day)
+
+    def _wall_days(self, back: timedelta, day: date) -> list[date]:
+        zone = ZoneInfo(self.timezone)
+        midnight = datetime.combine(day, time(), UTC)
+        first = (midnight - back).astimezone(zone).date()
+        last = (midnight + timedelta(days=1, microseconds=-1)).astimezone(zone).date()
+        return [first + timedelta(days=i) for i in range((last - first).days + 1)]
+
+
+def stale_days(gold: ChangedDays, built: BuiltDays, reach: Reach) -> dict[date, int]:
+    """Feature days to build, in order, with the Gold version that each needs.
+
+    A day whose look-back alone changed is stale only when Gold has readings of the day itself, or it was built before.
+    """
+    margin = look_back(reach.step) // timedelta(days=1) + 2
+    near = {g + timedelta(days=i) for g in gold.changed for i in range(-1, margin + 1)}
+    stale = {}
+    for day in sorted(near):
+        if day not in built.gold and gold.with_rows.isdisjoint(reach.own_days(day)):
+            continue
+        need = max((gold.changed[g] for g in reach.needed_days(day) if g in gold.changed), default=None)
+        have = built.gold.get(day, NEVER)
+        if need is not None and (have.table_id != gold.table.table_id or have.version < need):
+            stale[day] = need
+    return stale

@@ -1,0 +1,1 @@
+"""From raw sensor exports to rows of `gold.iot_data`."""

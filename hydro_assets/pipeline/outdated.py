@@ -1,0 +1,118 @@
+"""What a run would change: feature days older than their Gold, models older than the features, unscored features."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from hydro_assets.errors import ModelUnavailableError
+from hydro_assets.features.staleness import BuiltDays, ChangedDays, Reach, stale_days
+from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.lakehouse.delta_log import LogReading
+from hydro_assets.lakehouse.warehouse_log import change_log
+from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
+from hydro_assets.registry.serving import serving_version
+from hydro_assets.registry.versions import find_version, versions
+from hydro_assets.settings import Settings
+from hydro_assets.tables import MODELS, names
+
+
+@dataclass(frozen=True)
+class Outdated:
+    """Days and models that are not what the tables and settings of now would make them."""
+
+    feature_days: tuple[date, ...]
+    models: tuple[str, ...]
+    predictions: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.feature_days or self.models or self.predictions)
+
+
+def outdated(lakehouse: Lakehouse) -> Outdated:
+    """Compare each table with what it was made from, by the notes in its commits."""
+    settings = lakehouse.settings
+    log = change_log(settings)
+    gold, built = log.read(names.IOT_DATA, None), log.read(names.SENSOR_FEATURES, None)
+    reach = Reach(settings.timezone, settings.feature_step)
+    days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), BuiltDays().advance(built), reach))
+    models = tuple(k for k in MODELS if days or built is None or not _is_current(settings, k, built.table.version))
+    serving = {k: v for k in MODELS if (v := serving_version(settings, k)) is not None}
+    scored = scored_days(log.read(names.BATCH_PREDICTIONS, None), serving)
+    is_scored = built is not None and is_covered(built, scored, _look_back(settings))
+    return Outdated(days, models, bool(days or models) or not is_scored)
+
+
+def scored_days(predictions: LogReading | None, versions: Mapping[str, str]) -> dict[date, int]:
+    """The days whose predictions are of the models `versions`, and the version of the features they were made from."""
+    found: dict[date, int] = {}
+    for commit in () if predictions is None else predictions.commits:
+        note = commit.note
+        if {"start_day", "end_day", "versions", "feature_version"} <= note.keys():
+            start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
+            written = [start + timedelta(days=i) for i in range((end - start).days)]
+            is_ours = note["versions"] == dict(versions)
+        else:  # written by another hand: nobody knows from what
+            written, is_ours = list(found if commit.days is None else commit.days), False
+        for day in written:
+            found.pop(day, None)
+            if is_ours:
+                found[day] = int(note["feature_version"])
+    return found
+
+
+def is_covered(features: LogReading, scored: Mapping[date, int], look_back: timedelta) -> bool:
+    """Whether every day with features was scored after it, and all that its rows look back on, was last built."""
+    changed = ChangedDays().advance(features).changed
+    back = -(-look_back // timedelta(days=1))
+    return all(
+        day in scored
+        and scored[day] >= max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
+        for day in features.days
+    )
+
+
+def _look_back(settings: Settings) -> timedelta:
+    from hydro_assets.forecasting.contract import Task
+
+    horizons = range(1, settings.forecast_horizon + 1)
+    task = Task.of(settings.target_col, horizons, settings.sequence_length, settings.feature_step, settings.gap_limit)
+    return task.history_steps * settings.feature_step
+
+
+def _is_current(settings: Settings, kind: str, feature_version: int) -> bool:
+    """Whether the newest version can be read, and learned from these features, for this target, as configured."""
+    from hydro_assets.registry.serving import fetch_package, misfits
+
+    name = registered_name(settings, kind)
+    with tracking_errors(settings, f"Looking up the newest version of {name}"):
+        client = mlflow_client(settings)
+        newest = next(iter(versions(client, name)), None)
+        found = None if newest is None else find_version(client, name, newest)
+    if found is None or found.tags.get("feature_version") != str(feature_version):
+        return False
+    try:
+        package = fetch_package(settings, kind, found.version)
+    except ModelUnavailableError:  # a new version is the way out
+        return False
+    return not misfits(package, settings) and _asked(kind, settings).items() <= _plain(package.info.params).items()
+
+
+def _asked(kind: str, settings: Settings) -> dict[str, str]:
+    own = settings.lightgbm if kind == "lightgbm" else settings.recurrent
+    return _plain(
+        {
+            "sequence_length": settings.sequence_length,
+            "horizons": list(range(1, settings.forecast_horizon + 1)),
+            "seed": settings.seed,
+            **own.model_dump(),
+        }
+    )
+
+
+def _plain(values: Mapping[str, Any]) -> dict[str, str]:
+    """Comparable with what went through JSON."""
+    return {name: json.dumps(value) for name, value in values.items()}

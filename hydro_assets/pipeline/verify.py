@@ -1,0 +1,142 @@
+"""Is everything there? Gold, features, experiments, models, predictions, last run: facts and a verdict each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from hydro_assets.errors import HydroError
+from hydro_assets.features.feature_job import farm_spec
+from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.settings import Settings
+from hydro_assets.tables import MODELS, Table, names
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of the report. `detail` states what was found, or what is missing and the remedy."""
+
+    name: str
+    is_ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """The newest run of a job, wherever it ran. `started` is aware."""
+
+    run_id: str
+    job: str
+    state: str
+    is_success: bool
+    started: datetime | None = None
+    url: str | None = None
+
+    def __str__(self) -> str:
+        start = f", started {self.started:%Y-%m-%d %H:%M} UTC" if self.started else ""
+        return f"{self.job} {self.run_id}: {self.state}{start}{', ' + self.url if self.url else ''}"
+
+
+def verify(lakehouse: Lakehouse, last_runs: Callable[[], Sequence[LastRun]]) -> list[Item]:
+    """Every item of the report; an item that cannot be read is not ok and says why.
+
+    `last_runs` gives the newest run of each job of this environment, or raises HydroError.
+    """
+    settings = lakehouse.settings
+    items = [
+        _item(settings.table(names.IOT_DATA), lambda: _gold(lakehouse)),
+        _item(settings.table(names.SENSOR_FEATURES), lambda: _features(lakehouse)),
+        _item("schema of sensor_features", lambda: _schema(lakehouse)),
+    ]
+    items += [
+        _item(f"experiment {getattr(settings.experiments, k)}", lambda k=k: _experiment(settings, k)) for k in MODELS
+    ]
+    items += [_item(f"model {getattr(settings.models, k)}", lambda k=k: _model(settings, k)) for k in MODELS]
+    items.append(_item(settings.table(names.BATCH_PREDICTIONS), lambda: _predictions(lakehouse)))
+    return items + _last_runs(last_runs)
+
+
+def _item(name: str, look: Callable[[], tuple[bool, str]]) -> Item:
+    from pyspark.errors import PySparkException
+
+    try:
+        return Item(name, *look())
+    except HydroError as error:
+        return Item(name, False, str(error))
+    except PySparkException as error:  # no grant on the catalog, no such schema, an endpoint that does not answer
+        reason = " ".join(str(error).split())[:300]
+        return Item(name, False, f"Spark refused: {reason}. Check SPARK_REMOTE, and the grants of who asks.")
+
+
+def _span(lakehouse: Lakehouse, table: str, column: str) -> tuple[int, str]:
+    found = (
+        lakehouse.read(table).selectExpr("count(*) AS n", f"min({column}) AS first", f"max({column}) AS last").toArrow()
+    )
+    row = found.to_pylist()[0]
+    return int(row["n"]), f"{row['n']:,} rows, {row['first']} to {row['last']}"
+
+
+def _gold(lakehouse: Lakehouse) -> tuple[bool, str]:
+    n, text = _span(lakehouse, names.IOT_DATA, "timestamp_key")
+    text = f"{text.replace('+00:00', '')} on the wall clock of {lakehouse.settings.timezone}"
+    least = lakehouse.settings.minimum_records
+    return n >= least, text if n >= least else f"{text}; {least:,} are needed: import a longer period"
+
+
+def _features(lakehouse: Lakehouse) -> tuple[bool, str]:
+    n, text = _span(lakehouse, names.SENSOR_FEATURES, "timestamp")
+    return n > 0, text
+
+
+def _schema(lakehouse: Lakehouse) -> tuple[bool, str]:
+    table: Table = farm_spec(lakehouse).table
+    stored = {f.name: f.dataType.simpleString() for f in lakehouse.read(table.name).schema}
+    lacking = [c.name for c in table.columns if stored.get(c.name) != c.type]
+    if lacking:
+        return False, f"missing or of another type: {', '.join(lacking)}; rebuild the features"
+    return True, f"{len(stored)} columns, as columns.py describes them"
+
+
+def _experiment(settings: Settings, kind: str) -> tuple[bool, str]:
+    from hydro_assets.registry.mlflow_client import experiment_name, mlflow_client, tracking_errors
+
+    name = experiment_name(settings, kind)
+    with tracking_errors(settings, f"Reading experiment {name}"):
+        client = mlflow_client(settings)
+        found = client.get_experiment_by_name(name)
+        runs = [] if found is None else list(client.search_runs([found.experiment_id], order_by=["start_time DESC"]))
+    if not runs:
+        return False, "no run yet: materialise the model, or hydro train"
+    finished = sum(run.info.status == "FINISHED" for run in runs)
+    return finished > 0, f"runs: {len(runs)}, finished: {finished}, the newest is {runs[0].info.status}"
+
+
+def _model(settings: Settings, kind: str) -> tuple[bool, str]:
+    from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
+    from hydro_assets.registry.serving import serving_version
+    from hydro_assets.registry.versions import CHAMPION, aliases, versions
+
+    name = registered_name(settings, kind)
+    with tracking_errors(settings, f"Reading {name}"):
+        client = mlflow_client(settings)
+        found = versions(client, name)
+        champion = aliases(client, name).get(CHAMPION)
+    if not found:
+        return False, "no version yet: materialise the model, or hydro train"
+    serving = serving_version(settings, kind)
+    return True, f"versions: {len(found)}, champion {champion or 'none'}, serving {serving}"
+
+
+def _predictions(lakehouse: Lakehouse) -> tuple[bool, str]:
+    n, text = _span(lakehouse, names.BATCH_PREDICTIONS, "timestamp")
+    return n > 0, text
+
+
+def _last_runs(look: Callable[[], Sequence[LastRun]]) -> list[Item]:
+    name = "last job run"
+    try:
+        runs = look()
+    except HydroError as error:
+        return [Item(name, False, str(error))]
+    return [Item(name, run.is_success, str(run)) for run in runs] or [Item(name, False, "no run yet: hydro run")]

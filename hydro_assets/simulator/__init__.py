@@ -1,0 +1,1 @@
+"""A simulated greenhouse: several systems, their controllers, and the faults of their probes."""

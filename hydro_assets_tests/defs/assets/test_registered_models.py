@@ -1,0 +1,46 @@
+"""What a training tells on the page of its asset."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from hydro_assets.defs.assets.registered_models import model_facts
+from hydro_assets.lakehouse import TableVersion
+from hydro_assets.pipeline.training import TrainedModel
+from hydro_assets.registry.comparison import PromotionDecision
+from hydro_assets.registry.registry import RegisteredVersion
+from hydro_assets.training.train import train
+from hydro_assets_tests.builders.synthetic import farm, quick
+
+NAME = "hydroponics_lightgbm_classifier"
+
+
+def facts_of(**lightgbm: Any) -> dict[str, Any]:
+    result = train("lightgbm", farm(), quick(lightgbm={"num_boost_round": 3, **lightgbm}), horizons=(1, 5))
+    registered = RegisteredVersion(NAME, "3", "run", "experiment", "source", "https://mlflow/run", None, "# card")
+    decision = PromotionDecision(datetime(2026, 1, 1, tzinfo=UTC), "lightgbm", NAME, "kept", "2", "2", "no better")
+    return model_facts(TrainedModel(result, registered, decision, TableVersion("table", 7)))
+
+
+def test_facts__hold_errors_beside_baselines_coverage_scores_pictures_and_the_way_back() -> None:
+    facts = facts_of()
+    numbers = {"holdout_mae_lightgbm", "holdout_mae_persistence", "holdout_mae_short_mean"}
+    coverage = {"holdout_coverage_80", "holdout_coverage_95"}
+    assert all(isinstance(facts[name], float) for name in numbers | coverage)
+    assert facts["holdout_coverage_80"] <= facts["holdout_coverage_95"]
+    assert (facts["model_version"], facts["mlflow_run_id"], facts["feature_table_version"]) == (3, "run", 7)
+    assert facts["mlflow_run"].value == "https://mlflow/run"
+    assert facts["model_card"].value == "# card"
+    assert {"plot_learning_curve", "plot_reliability", "plot_error_by_horizon", "plot_forecast_h5"} <= set(facts)
+    table = facts["metrics"].value.splitlines()
+    assert "coverage_95" in table[0]
+    assert len([row for row in table if row.startswith("| holdout | lightgbm |")]) == 2
+    assert "roc_auc" in facts["classification"].value
+
+
+@pytest.mark.parametrize(
+    ("task_type", "missing"), [("regression", "classification"), ("classification", "plot_forecast_h1")]
+)
+def test_facts__of_one_task_leave_the_other_out(task_type: str, missing: str) -> None:
+    assert missing not in facts_of(task_type=task_type)

@@ -1,0 +1,111 @@
+"""Gold changes, the watcher asks, the jobs run on Sail: exactly the right days are rebuilt and the broken one stops."""
+
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, timedelta
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from hydro_assets.defs.assets import all_assets
+from hydro_assets.defs.attempts import REFRESH_JOB
+from hydro_assets.defs.checks import all_checks, health_checks
+from hydro_assets.defs.jobs.asset_jobs import jobs
+from hydro_assets.defs.resources.by_environment import resources
+from hydro_assets.defs.sensors.gold_watcher import gold_watcher
+from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.lakehouse.delta_log import StorageLog
+from hydro_assets.lakehouse.warehouse_log import change_log
+from hydro_assets.settings import Settings
+from hydro_assets.tables import GOLD_IOT_DATA
+from hydro_assets_tests.builders.gold_rows import gold_rows
+
+FIRST = date(2026, 1, 5)
+FEATURES = "feature_store.sensor_features"
+
+
+def day(n: int) -> date:
+    return FIRST + timedelta(days=n - 1)
+
+
+class Farm:
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.lakehouse, self.instance = Lakehouse(settings), instance
+        self.defs = dg.Definitions(
+            assets=all_assets(settings),
+            asset_checks=all_checks(settings),
+            jobs=jobs(settings, health_checks(settings)),
+            resources=resources(settings),
+        )
+        self.sensor = gold_watcher(settings, change_log)
+        self.log = StorageLog(str(settings.table_root), settings.catalog)
+        self.cursor: str | None = None
+        self.told = ""
+
+    def tick(self) -> dict[str, bool]:
+        """One tick and its runs: days asked for, and whether their run succeeded."""
+        context = dg.build_sensor_context(
+            self.instance, cursor=self.cursor, repository_def=self.defs.get_repository_def()
+        )
+        evaluated = self.sensor.evaluate_tick(context)
+        self.cursor, self.told = evaluated.cursor, str(evaluated.skip_message)
+        job = self.defs.resolve_job_def(REFRESH_JOB)
+        done = {}
+        for request in evaluated.run_requests or []:
+            result = job.execute_in_process(
+                instance=self.instance,
+                partition_key=request.partition_key,
+                tags=dict(request.tags),
+                raise_on_error=False,
+            )
+            done[request.tags["hydro/days"].replace("2026-01-", "")] = result.success
+        return done
+
+    def days_written_by(self, versions: range) -> set[int]:
+        reading = self.log.read(FEATURES, None)
+        assert reading is not None
+        return {d.day for c in reading.commits if c.version in versions for d in c.days or ()}
+
+    def replace(self, n: int, rows: pl.DataFrame) -> None:
+        self.lakehouse.replace_days(GOLD_IOT_DATA, rows, day(n), day(n + 1))
+
+    def features(self) -> pl.DataFrame:
+        return self.lakehouse.read_polars(FEATURES).sort("system_id", "timestamp")
+
+
+@pytest.fixture
+def farm(make_settings: Callable[..., Settings]) -> Iterator[Farm]:
+    settings = make_settings(feature_step="30min", partitions_start=FIRST)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Farm(settings, instance)
+
+
+def test_watcher_and_jobs__rebuild_the_right_days_and_stop_the_broken_one(farm: Farm) -> None:
+    rows = gold_rows(1, datetime(2026, 1, 5), timedelta(days=5), timedelta(minutes=20)).with_columns(
+        system_id=pl.lit("a")
+    )
+    late = (pl.col("date") == day(2)) & (pl.col("timestamp_key").dt.hour() >= 20)
+    farm.lakehouse.append(GOLD_IOT_DATA, rows.filter(~late))
+    assert farm.tick() == {"05..09": True}
+    assert farm.tick() == {}
+    built = farm.lakehouse.version(FEATURES)
+    assert built is not None
+
+    farm.lakehouse.append(GOLD_IOT_DATA, rows.filter(late))
+    assert farm.tick() == {"06..07": True}
+    assert farm.days_written_by(range(built.version + 1, 99)) == {6, 7}
+
+    good = rows.filter(pl.col("date") == day(4))
+    farm.replace(4, good.with_columns(pl.col("ph_level") * 100))
+    before = farm.features()
+    assert farm.tick() == {"08..09": False}
+    assert farm.tick() == {"08": False, "09": True}
+    assert farm.tick() == {}
+    assert "1 failed alone and wait for new data" in farm.told
+    unmoved = pl.col("date") <= day(4)
+    assert farm.features().filter(unmoved).equals(before.filter(unmoved))
+
+    farm.replace(4, good)
+    assert farm.tick() == {"08..09": True}
+    assert farm.tick() == {}
+    assert farm.told.endswith("all features are up to date")

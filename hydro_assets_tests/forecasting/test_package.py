@@ -1,0 +1,152 @@
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from hydro_assets.errors import ModelUnavailableError, TableError
+from hydro_assets.forecasting.package import PREDICTION_SCHEMA, ForecastPackage
+from hydro_assets.training.train import train
+from hydro_assets_tests.builders.synthetic import START, STEP, farm, quick
+
+HORIZONS = (1, 5)
+
+
+@pytest.fixture(scope="module", params=["lstm", "gru", "lightgbm"])
+def package(request: pytest.FixtureRequest) -> ForecastPackage:
+    return train(request.param, farm(systems=("a", "b")), quick(), horizons=HORIZONS).package
+
+
+def test_package__has_one_row_per_row_and_horizon(package: ForecastPackage) -> None:
+    frame = farm(100, systems=("b", "a"))
+    out = package.predict(frame)
+    assert out.schema == PREDICTION_SCHEMA
+    assert out.height == 2 * frame.height
+    assert out.equals(out.sort("system_id", "timestamp", "horizon"))
+
+
+def test_package__forecasts_in_ph_with_bounds_in_order(package: ForecastPackage) -> None:
+    out = package.predict(farm(200)).filter(quality="ok")
+    assert out["prediction"].is_between(5, 7).all()
+    ordered = (pl.col("lower_95") <= pl.col("lower_80")) & (pl.col("lower_80") <= pl.col("prediction"))
+    ordered &= (pl.col("prediction") <= pl.col("upper_80")) & (pl.col("upper_80") <= pl.col("upper_95"))
+    assert out.select(ordered.all()).item()
+
+
+def test_package__scores_the_newest_rows_whose_truth_is_unknown(package: ForecastPackage) -> None:
+    last = package.predict(farm(100)).tail(2)
+    assert last["timestamp"][0] == START + 99 * STEP
+    assert last["prediction"].null_count() == 0
+
+
+def test_package__scores_a_part_as_it_scores_all(package: ForecastPackage) -> None:
+    frame, start, end = farm(900), START + 700 * STEP, START + 800 * STEP
+    everything = package.predict(frame).filter(pl.col("timestamp").is_between(start, end, closed="left"))
+    near = frame.filter(pl.col("timestamp").is_between(start - package.info.lookback, end, closed="left"))
+    assert package.predict(frame, start, end).equals(everything)
+    assert package.predict(near, start, end).equals(everything)
+
+
+def test_package__does_not_see_the_future(package: ForecastPackage) -> None:
+    frame, now = farm(400), START + 300 * STEP
+    later = pl.col("timestamp") > now
+    changed = frame.with_columns(
+        pl.when(later).then(pl.col(c) * 1.3).otherwise(c).alias(c) for c in ("ph_level", "tds_level")
+    )
+    before, after = (package.predict(f).filter(pl.col("timestamp") <= now) for f in (frame, changed))
+    assert before.equals(after)
+
+
+def test_package__forecasts_an_unseen_system(package: ForecastPackage) -> None:
+    out = package.predict(farm(100, systems=("never seen",)))
+    assert out.filter(quality="ok")["prediction"].is_between(5, 7).all()
+    assert out["quality"].value_counts().filter(quality="ok")["count"][0] > 150
+
+
+def test_package__says_why_a_row_has_no_forecast(package: ForecastPackage) -> None:
+    minute = pl.int_range(pl.len())
+    frame = farm(200).with_columns(
+        ph_level=pl.when(minute.is_between(100, 108))
+        .then(None)
+        .when(minute.is_between(150, 160))
+        .then(12.0)
+        .otherwise("ph_level")
+    )
+    reasons = package.predict(frame).filter(horizon=1)["quality"].to_list()
+    assert reasons[0] == "no_window"
+    assert reasons[50] == "ok"
+    assert reasons[106] == "stale_input"
+    assert reasons[160] == "out_of_range_input"
+    absent = package.predict(farm(50).drop("ph_level"))
+    assert absent["quality"].unique().to_list() == ["unknown_target"]
+    assert absent["prediction"].null_count() == absent.height
+
+
+def test_package__starts_a_new_window_after_a_gap(package: ForecastPackage) -> None:
+    frame = farm(400, missing=(200, 260))
+    alone = package.predict(frame.filter(pl.col("timestamp") >= START + 260 * STEP))
+    assert package.predict(frame).filter(pl.col("timestamp") >= START + 260 * STEP).equals(alone)
+
+
+def test_package__forecasts_no_rows_as_no_rows(package: ForecastPackage) -> None:
+    assert package.predict(farm(100).clear()).is_empty()
+    assert package.predict(farm(100), start=START + timedelta(days=9)).is_empty()
+
+
+def test_package__refuses_another_grid(package: ForecastPackage) -> None:
+    with pytest.raises(TableError, match="grid"):
+        package.predict(farm(100).with_columns(pl.col("timestamp") + pl.duration(seconds=30)))
+
+
+def test_package__gives_the_same_in_a_clean_process(package: ForecastPackage, tmp_path: Path) -> None:
+    package.save(tmp_path / "package")
+    frame = farm(150)
+    frame.write_parquet(tmp_path / "rows.parquet")
+    code = f"""
+import sys
+for name in ("dagster", "pyspark", "mlflow"):
+    sys.modules[name] = None
+import polars as pl, torch
+from pathlib import Path
+from hydro_assets.forecasting.package import ForecastPackage
+torch.set_num_threads(1)
+folder = Path({str(tmp_path)!r})
+package = ForecastPackage.load(folder / "package")
+package.predict(pl.read_parquet(folder / "rows.parquet")).write_parquet(folder / "out.parquet")
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
+    there, here = pl.read_parquet(tmp_path / "out.parquet"), package.predict(frame)
+    for column in ("prediction", "lower_95", "optimal_probability"):
+        np.testing.assert_allclose(there[column].to_numpy(), here[column].to_numpy(), rtol=1e-6)
+    assert there["quality"].equals(here["quality"])
+
+
+@pytest.mark.parametrize("damage", ["no package.json", "half a package.json", "later format", "broken weights"])
+def test_package__that_is_damaged_is_refused_with_a_remedy(
+    package: ForecastPackage, tmp_path: Path, damage: str
+) -> None:
+    package.save(tmp_path)
+    file = tmp_path / "package.json"
+    if damage == "no package.json":
+        file.unlink()
+    elif damage == "half a package.json":
+        file.write_text(file.read_text()[:1000])
+    elif damage == "later format":
+        file.write_text(file.read_text().replace('"format_version": 1', '"format_version": 99'))
+    else:
+        for part in [*tmp_path.glob("*.pt"), *tmp_path.glob("*.lgb")]:
+            part.write_bytes(part.read_bytes()[:50])
+    with pytest.raises(ModelUnavailableError, match=r"\. (Register|Upgrade)"):
+        ForecastPackage.load(tmp_path)
+
+
+def test_package__says_nothing_of_the_environment_where_it_knows_nothing(package: ForecastPackage) -> None:
+    frame = farm(100)
+    silent = pl.col("timestamp") > frame["timestamp"][60]
+    out = package.predict(frame.with_columns(ph_level=pl.when(~silent).then("ph_level")))
+    unknown = out.filter(pl.col("quality").is_in(["unknown_target", "stale_input", "no_window"]))
+    assert unknown.height > 20
+    assert unknown["optimal_probability"].null_count() == unknown.height
