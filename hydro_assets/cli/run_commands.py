@@ -27,12 +27,18 @@ def run(
     target: Target = None,
     horizon: Horizon = None,
     everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
+    rebuild: Annotated[bool, typer.Option(help="make features and all that follows anew, as on another grid")] = False,
 ) -> None:
-    """Bring features, the three models and predictions up to date with Gold. Options are kept in hydro.toml."""
+    """Bring features, the three models and predictions up to date with Gold. Options are kept in hydro.toml.
+
+    Another grid step is one command: hydro run --step 5min --rebuild.
+    """
     chosen = {"feature_step": step, "target_col": target, "forecast_horizon": horizon}
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = settings_with(**given)
-    run_and_report(settings, everything)
+    if given and rebuild:
+        remember(settings.root, **given)  # tables are made for these now, whether or not the run ends well
+    run_and_report(settings, everything, rebuild)
     if given:
         say(f"kept in {remember(settings.root, **given)}, where the UI finds them too: {given}")
 
@@ -76,11 +82,11 @@ def dev(port: Annotated[int, typer.Option(help="port of the UI on 127.0.0.1")] =
     os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *where, "-h", "127.0.0.1", "-p", str(port)])
 
 
-def run_and_report(settings: Settings, everything: bool = False) -> None:
+def run_and_report(settings: Settings, everything: bool = False, rebuild: bool = False) -> None:
     """`hydro run` for these settings."""
     from hydro_assets.defs.run_all import run_pipeline
 
     started = time.monotonic()
-    run_pipeline(settings, say, everything)
+    run_pipeline(settings, say, everything, rebuild)
     say(f"done in {time.monotonic() - started:.0f} s")
     print_status(settings)

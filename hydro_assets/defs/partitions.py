@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from pathlib import Path
 
 import dagster as dg
 
+from hydro_assets.lakehouse.delta_log import StorageLog
 from hydro_assets.settings import Settings
+from hydro_assets.tables import names
 
-# Where neither a setting nor a local Gold table tells.
+# Where neither a setting nor a Gold table tells.
 FALLBACK_START = date(2023, 1, 1)
 
 
 def first_day(settings: Settings) -> date:
-    """The first partition: `partitions_start`, else the first day of Gold in folders of this machine."""
+    """The first partition: `partitions_start`, else the first day of Gold or features in folders or an object store."""
     if settings.partitions_start is not None:
         return settings.partitions_start
-    root = settings.table_root
-    gold = Path(root, settings.catalog, "gold", "iot_data") if root is not None and "://" not in root else None
-    if gold is None or not (gold / "_delta_log").is_dir():
+    if settings.table_root is None:
         return FALLBACK_START
-    from deltalake import DeltaTable
-
-    days = [p["date"] for p in DeltaTable(str(gold)).partitions() if p.get("date")]
-    if not days:
+    log = StorageLog(settings.table_root, settings.catalog)
+    gold, built = log.days(names.IOT_DATA), log.days(names.SENSOR_FEATURES)
+    if not gold:
         return FALLBACK_START
-    earliest = date.fromisoformat(min(days))
     # East of Greenwich the first wall-clock day begins on the UTC day before.
-    return earliest if settings.timezone == "UTC" else earliest - timedelta(days=1)
+    margin = timedelta(days=0 if settings.timezone == "UTC" else 1)
+    return min([min(gold) - margin, *built])
 
 
 def feature_days(settings: Settings) -> dg.DailyPartitionsDefinition:

@@ -20,9 +20,22 @@ from hydro_assets.pipeline.outdated import outdated
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names
 
+DERIVED = (
+    names.SYSTEM_OUTLOOK,
+    names.PREDICTION_ACCURACY,
+    names.FEATURE_DRIFT,
+    names.BATCH_PREDICTIONS,
+    names.SENSOR_FEATURES,
+)
+"""Features last: a rebuild that is killed meets the old grid again, and asks to be repeated."""
 
-def run_pipeline(settings: Settings, report: Callable[[str], None], everything: bool = False) -> None:
+
+def run_pipeline(
+    settings: Settings, report: Callable[[str], None], everything: bool = False, rebuild: bool = False
+) -> None:
     """Materialise what is not up to date, or everything, for all days of Gold.
+
+    `rebuild` first removes the feature table and all that is made from it: the one way to another grid step.
 
     Raises TableError when Gold is empty or the feature table has another grid, DataContractError when readings come
     too slowly for the grid, both before anything is written; RunFailedError when a run ends red.
@@ -33,12 +46,21 @@ def run_pipeline(settings: Settings, report: Callable[[str], None], everything: 
     first, end = feature_span(lakehouse)
     # The partitions end today: a wall clock that runs ahead has no day there yet.
     first, end = max(first, first_day(settings)), min(end, datetime.now(UTC).date() + timedelta(days=1))
+    for left_out in days_left_out(lakehouse.days(names.IOT_DATA), first, end):
+        report(f"WARNING {left_out}")
+    if rebuild:
+        for name in DERIVED:
+            lakehouse.drop_derived(name)
+        report("features and all that is made from them are made anew; Gold, models and their history stay")
     require_fitting_grid(lakehouse)
     defs = build_definitions(settings)
     tags = {"hydro/trigger": "hydro_run"}
     with dagster_instance(settings) as instance:
         report_gold(instance, lakehouse)
-        days = [day for day in outdated(lakehouse).feature_days if first <= day < end]
+        stale = outdated(lakehouse)
+        days = [day for day in stale.feature_days if first <= day < end]
+        for change in stale.changed_settings:
+            report(f"features were made with {change}: they are made again")
         if everything or days:
             ranges = [(first, end)] if everything else ranges_of(days)
             told = ", ".join(f"{start} .. {stop - timedelta(days=1)}" for start, stop in ranges)
@@ -60,6 +82,18 @@ def run_pipeline(settings: Settings, report: Callable[[str], None], everything: 
                 run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
         else:
             report("3/3 predictions are up to date with features and models")
+
+
+def days_left_out(gold: Sequence[date], first: date, end: date) -> list[str]:
+    """A sentence for the days of Gold on each side of the partitions `[first, end)`: no day is dropped silently."""
+    told = []
+    if early := [day for day in gold if day < first]:
+        told.append(
+            f"Gold of {early[0]} .. {early[-1]} is left out: partitions start on {first} (HYDRO_PARTITIONS_START)"
+        )
+    if late := [day for day in gold if day > end]:  # west of Greenwich a wall-clock day ends on the next UTC day
+        told.append(f"Gold of {late[0]} .. {late[-1]} is left out: by UTC these days are yet to come")
+    return told
 
 
 def ranges_of(days: Sequence[date], most_apart: timedelta = timedelta(days=31)) -> list[tuple[date, date]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -18,6 +19,39 @@ from hydro_assets.tables import (
     usable_lags,
     usable_windows,
 )
+
+RULES = 2
+"""Counts the changes of what a feature row holds: days that were built by earlier rules are built again."""
+
+
+def made_with(settings: Settings) -> str:
+    """The settings that shape feature rows, as the JSON text that the commit of a day records."""
+    shaping = {
+        "rules": RULES,
+        "feature_step": duration_text(settings.feature_step),
+        "timezone": settings.timezone,
+        "gap_limit": duration_text(settings.gap_limit),
+        "min_window_coverage": settings.min_window_coverage,
+        "default_system": settings.default_system,
+        "bands": {name: [band.low, band.high] for name, band in settings.crop.bands().items()},
+    }
+    return json.dumps(shaping, sort_keys=True)
+
+
+def differing_settings(built: str, wanted: str) -> list[str]:
+    """What differs in two texts of `made_with`, as `timezone UTC, now Europe/Rome`; nothing where one is empty."""
+    before, now = (json.loads(text or "{}") for text in (built, wanted))
+    return [
+        f"{name} {_told(before[name])}, now {_told(now[name])}"
+        for name in now
+        if name != "rules" and name in before and before[name] != now[name]
+    ]
+
+
+def _told(value: object) -> str:
+    if isinstance(value, dict):
+        return " ".join(f"{name} {low:g}..{high:g}" for name, (low, high) in value.items())
+    return str(value)
 
 
 def look_back(step: timedelta) -> timedelta:

@@ -16,6 +16,8 @@ from functools import cached_property
 from typing import Any, Protocol
 from urllib.parse import unquote
 
+import polars as pl
+
 from hydro_assets.lakehouse.tables import TableVersion
 
 DAY = "date"
@@ -73,16 +75,27 @@ class StorageLog:
         commits = [c for v in range(after + 1, version.version + 1) if (c := files.commit(v)) is not None]
         return LogReading(version, _days_now(table), after, tuple(commits))
 
+    def days(self, name: str) -> frozenset[date]:
+        """The days that hold rows now; none when there is no such table."""
+        from deltalake import DeltaTable
+
+        uri = "/".join([self.root.rstrip("/"), self.catalog, *name.split(".")])
+        return _days_now(DeltaTable(uri)) if DeltaTable.is_deltatable(uri) else frozenset()
+
 
 def _days_now(table: Any) -> frozenset[date]:
     actions = table.get_add_actions(flatten=True)
     names = [f.name for f in actions.schema]
-    days: set[date] = set()
     if f"partition.{DAY}" in names:
         return frozenset(as_date(v) for v in actions[f"partition.{DAY}"].to_pylist() if v is not None)
-    if f"min.{TIME}" in names:
-        for low, high in zip(actions[f"min.{TIME}"].to_pylist(), actions[f"max.{TIME}"].to_pylist(), strict=True):
-            days |= _between(as_date(low), as_date(high)) if low is not None else set()
+    no_statistics = [None] * len(actions)
+    lows, highs = (actions[n].to_pylist() if n in names else no_statistics for n in (f"min.{TIME}", f"max.{TIME}"))
+    if None in lows:  # another writer may keep no statistics of a file: its rows tell
+        found = pl.scan_delta(table).select(pl.col(TIME).dt.date()).unique().collect().to_series().drop_nulls()
+        return frozenset(found)
+    days: set[date] = set()
+    for low, high in zip(lows, highs, strict=True):
+        days |= _between(as_date(low), as_date(high)) if low is not None and high is not None else set()
     return frozenset(days)
 
 

@@ -176,7 +176,7 @@ class Lakehouse:
         if problems:
             raise TableError(
                 f"Table {table.name} at {self.uri(table.name)} does not fit: " + "; ".join(problems),
-                "Use the settings it was made with, or another HYDRO_HOME or catalog",
+                "Use the settings it was made with, or make it anew with these: hydro run --rebuild",
             )
         missing = [c for c in table.columns if c.name not in have]
         if missing:
@@ -220,6 +220,13 @@ class Lakehouse:
         conformed = self._conform(table, frame)
         self._commit(lambda: self.tables.overwrite(conformed, table.name, "true", note))
         return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), {})
+
+    def drop_derived(self, name: str) -> None:
+        """Remove a table that can be made again from Gold; nothing happens where there is none."""
+        if name.startswith("gold."):
+            raise ValueError(f"{name} is not derived from anything here")
+        if self.exists(name):
+            self.tables.drop(name)
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

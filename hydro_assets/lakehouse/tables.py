@@ -36,6 +36,7 @@ class Tables(Protocol):
     def overwrite(self, frame: DataFrame, name: str, condition: str, note: str) -> None: ...
     def append(self, frame: DataFrame, name: str, note: str) -> None: ...
     def version(self, name: str) -> TableVersion: ...
+    def drop(self, name: str) -> None: ...
 
 
 def create_statement(table: Table, full_name: str, location: str | None) -> str:
@@ -117,6 +118,14 @@ class PathTables:
         table = DeltaTable(self.uri(name))
         return TableVersion(str(table.metadata().id), table.version())
 
+    def drop(self, name: str) -> None:
+        from pyarrow.fs import FileSystem
+
+        # The log goes first: without it there is no table, whatever a killed process leaves of the folder.
+        files, path = FileSystem.from_uri(self.uri(name))
+        files.delete_dir(f"{path}/_delta_log")
+        files.delete_dir(path)
+
 
 @dataclass(frozen=True)
 class CatalogTables:
@@ -166,3 +175,6 @@ class CatalogTables:
         if detail is None or history is None:
             raise LookupError(f"{self.uri(name)} has no history")
         return TableVersion(str(detail["id"]), int(history["version"]))
+
+    def drop(self, name: str) -> None:
+        self.session().sql(f"DROP TABLE {self.uri(name)}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydro_assets.errors import DataContractError, TableError
 from hydro_assets.features.feature_job import ZONE_MARGIN, farm_spec, sensor_features_frame
+from hydro_assets.features.spec import made_with
 from hydro_assets.lakehouse import Lakehouse, TableVersion, WriteReceipt
 from hydro_assets.tables import Table, names
 
@@ -44,6 +45,7 @@ def build_sensor_features(
         "gold_table_id": gold_version.table_id,
         "start_day": start_day,
         "end_day": end_day,
+        "settings": made_with(lakehouse.settings),
         **(facts or {}),
     }
     require_readings(lakehouse, start_day, end_day)
@@ -52,12 +54,18 @@ def build_sensor_features(
 
 
 def feature_span(lakehouse: Lakehouse) -> tuple[date, date]:
-    """UTC days `[first, end)` that the wall-clock days of Gold touch. Raises TableError when Gold is empty."""
+    """UTC days `[first, end)` that the wall-clock days of Gold touch, and those that have features already.
+
+    A day may have features and no reading any more: Gold lost it, or was read in another time zone. Raises TableError
+    when Gold is empty.
+    """
     days = lakehouse.days(names.IOT_DATA)
     if not days:
         raise TableError("Gold holds no reading", "Import readings first: hydro import --csv FILE, or hydro demo")
     margin = timedelta(days=0) if lakehouse.settings.timezone == "UTC" else ZONE_MARGIN
-    return days[0] - margin, days[-1] + timedelta(days=1) + margin
+    built = lakehouse.days(names.SENSOR_FEATURES) if lakehouse.exists(names.SENSOR_FEATURES) else []
+    first, last = days[0] - margin, days[-1] + margin
+    return min([first, *built]), max([last, *built]) + timedelta(days=1)
 
 
 def require_readings(lakehouse: Lakehouse, start_day: date, end_day: date) -> None:

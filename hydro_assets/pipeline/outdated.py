@@ -1,20 +1,24 @@
-"""What a run would change: feature days older than their Gold, models older than the features, unscored features."""
+"""What a run would change: each product is judged by what it was made from, as the note of its commit says.
+
+Feature days against Gold and the settings that shape them, models against features and settings, predictions against
+features and serving versions, and what follows from predictions against those.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
 
-from hydro_assets.errors import ModelUnavailableError
+from hydro_assets.errors import DataContractError, ModelUnavailableError
+from hydro_assets.features.spec import differing_settings, made_with
 from hydro_assets.features.staleness import BuiltDays, ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import LogReading
 from hydro_assets.lakehouse.warehouse_log import change_log
 from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
 from hydro_assets.registry.serving import serving_version
+from hydro_assets.registry.tracking import trained_with
 from hydro_assets.registry.versions import find_version, versions
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names
@@ -27,6 +31,7 @@ class Outdated:
     feature_days: tuple[date, ...]
     models: tuple[str, ...]
     predictions: bool
+    changed_settings: tuple[str, ...] = field(default=(), compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.feature_days or self.models or self.predictions)
@@ -37,13 +42,38 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
     settings = lakehouse.settings
     log = change_log(settings)
     gold, built = log.read(names.IOT_DATA, None), log.read(names.SENSOR_FEATURES, None)
-    reach = Reach(settings.timezone, settings.feature_step)
-    days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), BuiltDays().advance(built), reach))
+    wanted, made = made_with(settings), BuiltDays().advance(built)
+    days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), made, Reach.of(settings), wanted))
     models = tuple(k for k in MODELS if days or built is None or not _is_current(settings, k, built.table.version))
     serving = {k: v for k in MODELS if (v := serving_version(settings, k)) is not None}
     scored = scored_days(log.read(names.BATCH_PREDICTIONS, None), serving)
     is_scored = built is not None and is_covered(built, scored, _look_back(settings))
-    return Outdated(days, models, bool(days or models) or not is_scored)
+    return Outdated(days, models, bool(days or models) or not is_scored, _changed_settings(made, wanted))
+
+
+def _changed_settings(made: BuiltDays, wanted: str) -> tuple[str, ...]:
+    differing = {d for text in {b.settings for b in made.days.values()} for d in differing_settings(text, wanted)}
+    return tuple(sorted(differing))
+
+
+def require_one_making(lakehouse: Lakehouse) -> None:
+    """Raise DataContractError when feature days were made with settings that are not those of now.
+
+    A table of two time zones, or of two crops, is neither trained on nor scored. Where only a SQL warehouse could tell
+    (Unity Catalog) and none is named, the watcher alone keeps the days equal.
+    """
+    settings = lakehouse.settings
+    if settings.table_root is None and settings.sql_warehouse_id is None:
+        return
+    wanted = made_with(settings)
+    made = BuiltDays().advance(change_log(settings).read(names.SENSOR_FEATURES, None))
+    others = sorted(day for day, built in made.days.items() if differing_settings(built.settings, wanted))
+    if others:
+        raise DataContractError(
+            f"{len(others)} of {len(made.days)} feature days ({others[0]} .. {others[-1]}) were made with other "
+            f"settings: {'; '.join(_changed_settings(made, wanted))}",
+            "Build them again with `hydro run` (or `hydro feature-store`), or set what they were made with",
+        )
 
 
 def scored_days(predictions: LogReading | None, versions: Mapping[str, str]) -> dict[date, int]:
@@ -94,25 +124,10 @@ def _is_current(settings: Settings, kind: str, feature_version: int) -> bool:
         found = None if newest is None else find_version(client, name, newest)
     if found is None or found.tags.get("feature_version") != str(feature_version):
         return False
+    if found.tags.get("settings") != trained_with(settings, kind):
+        return False
     try:
         package = fetch_package(settings, kind, found.version)
     except ModelUnavailableError:  # a new version is the way out
         return False
-    return not misfits(package, settings) and _asked(kind, settings).items() <= _plain(package.info.params).items()
-
-
-def _asked(kind: str, settings: Settings) -> dict[str, str]:
-    own = settings.lightgbm if kind == "lightgbm" else settings.recurrent
-    return _plain(
-        {
-            "sequence_length": settings.sequence_length,
-            "horizons": list(range(1, settings.forecast_horizon + 1)),
-            "seed": settings.seed,
-            **own.model_dump(),
-        }
-    )
-
-
-def _plain(values: Mapping[str, Any]) -> dict[str, str]:
-    """Comparable with what went through JSON."""
-    return {name: json.dumps(value) for name, value in values.items()}
+    return not misfits(package, settings)

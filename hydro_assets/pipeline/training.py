@@ -15,6 +15,7 @@ import polars as pl
 
 from hydro_assets.lakehouse import Lakehouse, TableVersion
 from hydro_assets.pipeline.feature_rows import feature_rows
+from hydro_assets.pipeline.outdated import require_one_making
 from hydro_assets.settings import Settings
 from hydro_assets.tables import names
 
@@ -53,16 +54,18 @@ def train_model(
 
     Raises:
         TableError: there is no feature table.
-        DataContractError: the training window is not fit for training; the message names every reason.
+        DataContractError: the training window is not fit for training; the message names every reason. Or days of it
+            were made with other settings than those of now.
         TrainingError, TrackingError: nothing can be learned, or MLflow did not take it.
     """
     from hydro_assets.quality import raise_if_bad
     from hydro_assets.quality.feature_findings import training_window_findings
     from hydro_assets.registry.promotion import promote
     from hydro_assets.registry.registry import train_and_register
-    from hydro_assets.registry.tracking import Provenance
+    from hydro_assets.registry.tracking import Provenance, trained_with
 
     settings = settings or lakehouse.settings
+    require_one_making(lakehouse)
     with feature_rows(lakehouse) as (features, version):
         remedy = "Mend these days in Gold and rebuild their features, or train on other data; nothing was trained"
         raise_if_bad(training_window_findings(features, settings), remedy)
@@ -77,6 +80,7 @@ def train_model(
             feature_uri=lakehouse.uri(names.SENSOR_FEATURES),
             feature_version=version.version,
             gold_version=gold.version if gold else None,
+            settings=trained_with(settings, kind),
         )
         result, registered = train_and_register(kind, features, settings, provenance, on_progress=on_progress)
         decision = promote(settings, kind, features, trained_at)

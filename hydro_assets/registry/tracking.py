@@ -7,6 +7,7 @@ before it starts, and `end_abandoned` whenever it is asked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,7 +42,10 @@ LOCK = "lock"
 
 
 class Provenance(BaseModel):
-    """Who trained, when, from what. `feature_uri` is where the Delta table lies; versions are Delta versions."""
+    """Who trained, when, from what. `feature_uri` is where the Delta table lies; versions are Delta versions.
+
+    `settings` is the text of `trained_with`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -54,10 +58,31 @@ class Provenance(BaseModel):
     feature_uri: str | None = None
     feature_version: int | None = None
     gold_version: int | None = None
+    settings: str | None = None
 
     def tags(self) -> dict[str, str]:
         """What is known, as tags."""
         return {key: str(value) for key, value in self.model_dump(mode="json").items() if value is not None}
+
+
+_SHAPE_A_MODEL = {
+    "target_col",
+    "targets",
+    "labels",
+    "lead_times",
+    "forecast_horizon",
+    "sequence_length",
+    "seed",
+    "train_share",
+    "validation_share",
+}
+
+
+def trained_with(settings: Settings, kind: str) -> str:
+    """The settings that shape a version of `kind` beside its features, as text; a tag of each registered version."""
+    own = settings.lightgbm if kind == "lightgbm" else settings.recurrent
+    shaping = settings.model_dump(mode="json", include=_SHAPE_A_MODEL) | own.model_dump(mode="json")
+    return json.dumps(shaping, sort_keys=True)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
+from hydro_assets.features.spec import made_with
 from hydro_assets.settings import Settings
 
 FIRST = date(2026, 1, 1)
@@ -54,7 +55,7 @@ class Farm:
             rows = pl.DataFrame({"system_id": ["a"] * len(days), "date": days})
             mode = "overwrite" if Path(self.uri(name)).exists() else "append"
             where = f"date >= '{days[0]}' and date <= '{days[-1]}'" if mode == "overwrite" else None
-            self._write(name, rows, mode, where, json.dumps(source | span))
+            self._write(name, rows, mode, where, json.dumps(source | span | {"settings": made_with(self.settings)}))
 
     def _gold_rows(self, days: Iterable[int], system: str) -> pl.DataFrame:
         stamps = [datetime.combine(day(n), time(12)) for n in days]

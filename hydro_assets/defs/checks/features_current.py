@@ -8,6 +8,7 @@ import dagster as dg
 from hydro_assets.defs.attempts import Attempt, attempts, latest_for_need
 from hydro_assets.defs.checks.results import check_result
 from hydro_assets.defs.keys import FEATURES_CURRENT, SENSOR_FEATURES
+from hydro_assets.features.spec import made_with
 from hydro_assets.features.staleness import BuiltDays, ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse.delta_log import ChangeLog
 from hydro_assets.quality import Finding
@@ -30,7 +31,7 @@ def features_current(settings: Settings, open_log: Callable[[Settings], ChangeLo
             return check_result([Finding("features_current", True, "warn", "there is no Gold yet")])
         gold = ChangedDays().advance(reading)
         built = BuiltDays().advance(log.read(names.SENSOR_FEATURES, None))
-        stale = stale_days(gold, built, Reach(settings.timezone, settings.feature_step))
+        stale = stale_days(gold, built, Reach.of(settings), made_with(settings))
         return check_result([currency(stale, latest_for_need(attempts(context.instance), stale, gold.table))])
 
     return check

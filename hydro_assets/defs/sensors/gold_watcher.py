@@ -10,6 +10,7 @@ from hydro_assets.defs.keys import IOT_DATA
 from hydro_assets.defs.partitions import feature_days
 from hydro_assets.defs.sensors.run_requests import Plan, plan, run_request
 from hydro_assets.defs.sensors.watcher_cursor import WatcherCursor
+from hydro_assets.features.spec import made_with
 from hydro_assets.features.staleness import ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse.delta_log import ChangeLog
 from hydro_assets.lakehouse.tables import TableVersion
@@ -21,12 +22,12 @@ REPORTED = "gold_iot_data_reported"
 
 
 def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) -> dg.SensorDefinition:
-    """Level-triggered: the Gold version a feature day needs against the one it was built from, both from Delta logs.
+    """Level-triggered: the Gold version and settings that a feature day needs against those it was built from.
 
     The note in the commit of `sensor_features` is the evidence, as it is written with the rows or not at all; Dagster's
     own materialization events can be lost, and know nothing of days built by `hydro feature-store` or on a cluster.
     """
-    reach = Reach(settings.timezone, settings.feature_step)
+    reach = Reach.of(settings)
     partitions = feature_days(settings)
 
     @dg.sensor(
@@ -49,7 +50,7 @@ def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) 
         now = WatcherCursor(
             before.gold.advance(reading), before.built.advance(log.read(names.SENSOR_FEATURES, before.built.table))
         )
-        stale = stale_days(now.gold, now.built, reach)
+        stale = stale_days(now.gold, now.built, reach, made_with(settings))
         tried = latest_for_need(history, stale, now.gold.table)
         keys = set(partitions.get_partition_keys())
         todo = plan(list(stale), tried, keys)
@@ -118,7 +119,7 @@ def reported_gold_sensor(settings: Settings) -> dg.SensorDefinition:
 
     Dagster hands an asset sensor only the newest event of a tick, so the events since the cursor are fetched here.
     """
-    reach = Reach(settings.timezone, settings.feature_step)
+    reach = Reach.of(settings)
     partitions = feature_days(settings)
 
     @dg.asset_sensor(

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from hydro_assets.features.staleness import BuiltDays, ChangedDays
+from hydro_assets.features.staleness import Built, BuiltDays, ChangedDays
 from hydro_assets.lakehouse.tables import TableVersion
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class WatcherCursor:
                 },
                 "built": {
                     "table": _version(self.built.table),
-                    "gold": _days({d: f"{v.version}@{v.table_id}" for d, v in self.built.gold.items()}),
+                    "days": _days({d: json.dumps([*_version(b.gold), b.settings]) for d, b in self.built.days.items()}),
                 },
             }
         )
@@ -49,7 +49,7 @@ class WatcherCursor:
                 {d: int(v) for d, v in _by_day(gold["changed"]).items()},
                 frozenset(map(date.fromisoformat, gold["with_rows"])),
             ),
-            BuiltDays(TableVersion(*built["table"]), {d: _source(v) for d, v in _by_day(built["gold"]).items()}),
+            BuiltDays(TableVersion(*built["table"]), {d: _source(v) for d, v in _by_day(built["days"]).items()}),
         )
 
 
@@ -69,6 +69,6 @@ def _by_day(grouped: Mapping[str, list[str]]) -> dict[date, str]:
     return {date.fromisoformat(day): value for value, days in grouped.items() for day in days}
 
 
-def _source(text: str) -> TableVersion:
-    version, _, table_id = text.partition("@")
-    return TableVersion(table_id, int(version))
+def _source(text: str) -> Built:
+    table_id, version, settings = json.loads(text)
+    return Built(TableVersion(table_id, version), settings)

@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 
 from hydro_assets.defs.sensors.watcher_cursor import WatcherCursor
-from hydro_assets.features.staleness import BuiltDays, ChangedDays
+from hydro_assets.features.staleness import Built, BuiltDays, ChangedDays
 from hydro_assets.lakehouse.tables import TableVersion
 
 D1, D2 = date(2026, 1, 1), date(2026, 1, 2)
@@ -14,7 +14,7 @@ D1, D2 = date(2026, 1, 1), date(2026, 1, 2)
 def test_cursor__survives_the_trip_through_text() -> None:
     cursor = WatcherCursor(
         ChangedDays(TableVersion("g", 7), {D1: 3, D2: 7}, frozenset({D1})),
-        BuiltDays(TableVersion("f", 2), {D1: TableVersion("g", 3)}),
+        BuiltDays(TableVersion("f", 2), {D1: Built(TableVersion("g", 3), '{"timezone": "UTC"}')}),
     )
     assert WatcherCursor.from_json(cursor.to_json()) == cursor
 
