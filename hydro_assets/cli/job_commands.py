@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -65,19 +66,35 @@ def train(
 
 
 @app.command("batch-inference")
-def batch_inference_command(parameters: Values = None, start: Day = None, end: Day = None) -> None:
+def batch_inference_command(
+    parameters: Values = None,
+    start: Day = None,
+    end: Day = None,
+    as_of: Annotated[
+        datetime | None, typer.Option(help="UTC: score with what was known then, into --output instead of the table")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Parquet file for --as-of")] = None,
+) -> None:
     """Score the days START..END (both included; default: the entire feature table).
 
     Parameters: catalog bucket feature_table lstm_model gru_model lightgbm_model output_table sequence_length target_col
     """
     from hydro_assets.lakehouse import Lakehouse
-    from hydro_assets.pipeline.scoring import batch_inference
+    from hydro_assets.pipeline.scoring import batch_inference, forecasts_as_of
+
+    if (as_of is None) != (output is None):
+        raise typer.BadParameter("--as-of and --output go together: past knowledge must not overwrite the table")
 
     lakehouse = Lakehouse(_settings(BATCH_INFERENCE, parameters))
     span = _days(start, end)
     if span is None:
         days = lakehouse.days(names.SENSOR_FEATURES)
         span = (days[0], days[-1] + timedelta(days=1))
+    if as_of is not None and output is not None:
+        rows = forecasts_as_of(lakehouse, *span, as_of.replace(tzinfo=UTC))
+        rows.write_parquet(output)
+        say(f"{output}: {rows.height:,} rows, with what was known at {as_of} UTC; no table was changed")
+        return
     scored = batch_inference(lakehouse, *span, datetime.now(UTC))
     say(f"{scored.uri}: {scored.rows:,} rows, models {dict(scored.versions)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -17,7 +17,7 @@ from hydro_assets.tables import ACTUATOR_COLUMNS, SENSORS, names
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
 # Wall-clock days are shifted against UTC days by less than a day, whatever the farm's time zone.
 ZONE_MARGIN = timedelta(days=1)
@@ -38,8 +38,14 @@ def farm_spec(lakehouse: Lakehouse) -> FeatureSpec:
     return FeatureSpec.for_farm(lakehouse.settings, gold.columns, codes, weekend)
 
 
-def sensor_features_frame(lakehouse: Lakehouse, spec: FeatureSpec, start_day: date, end_day: date) -> DataFrame:
-    """The distributed plan, not yet run. One task holds `days_per_task` days of one system and their look-back."""
+def sensor_features_frame(
+    lakehouse: Lakehouse, spec: FeatureSpec, start_day: date, end_day: date, as_of: datetime | None = None
+) -> DataFrame:
+    """The distributed plan, not yet run. One task holds `days_per_task` days of one system and their look-back.
+
+    Args:
+        as_of: only readings that had arrived by then are used; None = all.
+    """
     from pyspark.sql import functions as F
 
     settings = lakehouse.settings
@@ -47,6 +53,8 @@ def sensor_features_frame(lakehouse: Lakehouse, spec: FeatureSpec, start_day: da
     zone_days = 0 if spec.timezone == "UTC" else ZONE_MARGIN.days
     back_days = -(-spec.look_back // timedelta(days=1)) + zone_days  # whole days, rounded up
     gold = lakehouse.read(names.IOT_DATA, start_day - timedelta(days=back_days), end_day + timedelta(days=zone_days))
+    if as_of is not None:
+        gold = gold.where(_arrival(gold, spec.timezone) <= F.lit(as_of.isoformat()).cast("timestamp"))
     wanted = [
         c
         for c in (
@@ -72,6 +80,14 @@ def sensor_features_frame(lakehouse: Lakehouse, spec: FeatureSpec, start_day: da
     )
     compute = features_of_task(spec, start_day, end_day, per_task)
     return rows.groupBy("system_id", "task").applyInArrow(compute, spark_schema(spec.table))
+
+
+def _arrival(gold: DataFrame, timezone: str) -> Column:
+    """When each reading was known: its arrival, or where Gold does not say, the moment it was taken."""
+    from pyspark.sql import functions as F
+
+    taken = F.to_utc_timestamp(F.col("timestamp_key").cast("timestamp"), timezone)
+    return F.coalesce(F.col("ingestion_timestamp"), taken) if "ingestion_timestamp" in gold.columns else taken
 
 
 def features_of_task(

@@ -9,7 +9,7 @@ import polars as pl
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.scoring.members import ServingModels
-from hydro_assets.scoring.scoring_job import ScoredDays, score_days
+from hydro_assets.scoring.scoring_job import ScoredDays, predictions_as_of, score_days
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names
 
@@ -29,6 +29,11 @@ def batch_inference(lakehouse: Lakehouse, start_day: date, end_day: date, scored
     """Replace the days `[start_day, end_day)` of `batch_predictions`. Nothing is written when a model is damaged."""
     settings = lakehouse.settings
     return score_days(lakehouse, settings, serving_models(settings), start_day, end_day, scored_at)
+
+
+def forecasts_as_of(lakehouse: Lakehouse, start_day: date, end_day: date, as_of: datetime) -> pl.DataFrame:
+    """What the serving models would have predicted for the days with what was known at `as_of`; writes no table."""
+    return predictions_as_of(lakehouse, serving_models(lakehouse.settings), start_day, end_day, as_of)
 
 
 def refresh_outlook(lakehouse: Lakehouse, as_of: datetime) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import polars as pl
 from threadpoolctl import threadpool_limits
 
+from hydro_assets.features.feature_job import farm_spec
+from hydro_assets.features.point_in_time import feature_frame
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
 from hydro_assets.scoring.members import PREDICTION_COLUMNS, ServingModels, look_back, require_fitting
@@ -18,7 +20,15 @@ from hydro_assets.scoring.score_system import score_system
 from hydro_assets.scoring.shipping import Shipment
 from hydro_assets.scoring.task_grid import TaskGrid, commits
 from hydro_assets.settings import Settings
-from hydro_assets.tables import ACTUATOR_COLUMNS, SENSOR, Table, batch_predictions_table, names, sensor_features_table
+from hydro_assets.tables import (
+    ACTUATOR_COLUMNS,
+    KEYS,
+    SENSOR,
+    Table,
+    batch_predictions_table,
+    names,
+    sensor_features_table,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -80,7 +90,7 @@ def score_days(
     facts = {"feature_version": version.version, "versions": dict(models.versions)}
     for begin, end in commits(rows_by_day, start_day, end_day, rows_per_commit):
         grid = TaskGrid(begin, end, task_span(settings, models), look_back(models.packages, settings))
-        history = lakehouse.read(names.SENSOR_FEATURES, grid.first_day_read, end)
+        history = feature_frame(lakehouse, grid.first_day_read, end)
         scored = scoring_plan(history, table, grid, models, settings, scored_at)
         span = {"start_day": begin, "end_day": end}
         written.update(lakehouse.replace_days(table, scored, begin, end, facts | span).rows_by_day)
@@ -91,6 +101,21 @@ def score_days(
         versions=dict(models.versions),
         feature_version=version.version,
     )
+
+
+def predictions_as_of(
+    lakehouse: Lakehouse, models: ServingModels, start_day: date, end_day: date, as_of: datetime
+) -> pl.DataFrame:
+    """The rows of batch_predictions that scoring [start_day, end_day) at `as_of` would have written. Writes nothing.
+
+    Bit for bit what was predicted then, however many readings came late or were corrected since.
+    """
+    settings = lakehouse.settings
+    table = predictions_table(farm_spec(lakehouse).table.column_names, settings)
+    grid = TaskGrid(start_day, end_day, task_span(settings, models), look_back(models.packages, settings))
+    history = feature_frame(lakehouse, grid.first_day_read, end_day, as_of)
+    scored = pl.DataFrame(pl.from_arrow(scoring_plan(history, table, grid, models, settings, as_of).toArrow()))
+    return scored.with_columns(pl.col(pl.Datetime).dt.convert_time_zone("UTC")).sort(*KEYS, "horizon")
 
 
 def task_span(settings: Settings, models: ServingModels) -> timedelta:

@@ -48,7 +48,7 @@ def test_feature_rows__are_the_table_by_system_and_time_whatever_the_pieces(
     lakehouse: Lakehouse, rows_at_once: int
 ) -> None:
     fill(lakehouse)
-    with feature_rows(lakehouse, rows_at_once) as (features, version):
+    with feature_rows(lakehouse, rows_at_once=rows_at_once) as (features, version):
         assert features.equals(lakehouse.read_polars(names.SENSOR_FEATURES).sort("system_id", "timestamp"))
         assert version == lakehouse.version(names.SENSOR_FEATURES)
 
