@@ -79,13 +79,18 @@ def receipt_facts(receipt: WriteReceipt) -> dict[str, Any]:
 
 
 def markdown_table(frame: pl.DataFrame) -> str:
-    """A small frame to read in the UI."""
-
-    def cell(value: object) -> str:
-        return "" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
-
-    lines = ["| " + " | ".join(frame.columns) + " |", "|" + "---|" * len(frame.columns)]
-    return "\n".join(lines + ["| " + " | ".join(map(cell, row)) + " |" for row in frame.iter_rows()])
+    """A small frame to read in the UI, numbers to four significant digits."""
+    with pl.Config(
+        tbl_formatting="MARKDOWN",
+        tbl_hide_column_data_types=True,
+        tbl_hide_dataframe_shape=True,
+        tbl_rows=-1,
+        tbl_cols=-1,
+        tbl_width_chars=10_000,
+        fmt_str_lengths=1000,
+    ):
+        numbers = pl.selectors.float().round_sig_figs(4)
+        return str(frame.with_columns(numbers).with_columns(pl.all().cast(pl.String).fill_null("")))
 
 
 def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:

@@ -3,57 +3,58 @@
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from http.client import HTTPException
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 import dagster as dg
+import requests
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from hydro_assets.defs.attempts import DAYS_TAG
 from hydro_assets.errors import HydroError
 from hydro_assets.settings import Settings
 
 TRIES = 3
-PASSING = (408, 429)  # of the 4xx answers: too slow, too many
+TRY_AGAIN = (408, 429, *range(500, 600))  # too slow, too many, a fault of the receiver
 CHECK_ALERT_INTERVAL = 60
+
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it logs the address, a secret, of each retry
 
 
 class AlertError(HydroError):
     """The webhook took no alert."""
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    """urllib follows a redirected POST with a GET: the receiver would answer 200 to an alert that it never saw."""
-
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-def post(address: str, alert: Mapping[str, Any], wait: Callable[[float], None] = time.sleep) -> None:
+def post(address: str, alert: Mapping[str, Any], backoff_seconds: float = 2.0) -> None:
     """POST `alert` as JSON, three times at most; redirects and most 4xx answers are final.
 
     Raises AlertError without the address.
     """
-    body = json.dumps(alert, default=str).encode()
-    problem = ""
-    for attempt in range(TRIES):
-        if attempt:
-            wait(2.0**attempt)
-        try:
-            request = Request(address, body, {"content-type": "application/json"}, method="POST")
-            with build_opener(_NoRedirect).open(request, timeout=10):
-                return
-        except HTTPError as error:
-            problem = f"it answered {error.code}"
-            if error.code < 500 and error.code not in PASSING:
-                break
-        except (OSError, HTTPException, ValueError) as error:  # no receiver, a cut connection, no address at all
-            problem = f"{type(error).__name__}: no connection"
-    # From None: the cause would carry the address into the log.
-    raise AlertError(f"The webhook took no alert: {problem}", "Check HYDRO_WEBHOOK_URL and the receiver") from None
+    policy = Retry(
+        TRIES - 1,
+        status_forcelist=TRY_AGAIN,
+        allowed_methods=None,
+        backoff_factor=backoff_seconds,
+        raise_on_status=False,
+    )
+    try:
+        with requests.Session() as session:
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, HTTPAdapter(max_retries=policy))
+            # A redirected POST is followed by a GET: the receiver would answer 200 to an alert that it never saw.
+            answer = session.post(address, json=_plain(alert), timeout=10, allow_redirects=False)
+        problem = "" if answer.status_code < 300 else f"it answered {answer.status_code}"
+    except (requests.RequestException, ValueError) as error:  # no receiver, a cut connection, no address at all
+        problem = f"{type(error).__name__}: no connection"
+    if problem:
+        # From None: the cause would carry the address into the log.
+        raise AlertError(f"The webhook took no alert: {problem}", "Check HYDRO_WEBHOOK_URL and the receiver") from None
+
+
+def _plain(alert: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(alert, default=str))
 
 
 def send(settings: Settings, log: logging.Logger, alerts: Sequence[Mapping[str, Any]]) -> None:

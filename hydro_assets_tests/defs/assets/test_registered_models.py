@@ -33,7 +33,7 @@ def test_facts__hold_errors_beside_baselines_coverage_scores_pictures_and_the_wa
     assert facts["mlflow_run"].value == "https://mlflow/run"
     assert facts["model_card"].value == "# card"
     assert {"plot_learning_curve", "plot_reliability", "plot_error_by_horizon", "plot_forecast_h5"} <= set(facts)
-    table = facts["metrics"].value.splitlines()
+    table = [" ".join(row.split()) for row in facts["metrics"].value.splitlines()]
     assert "coverage_95" in table[0]
     assert len([row for row in table if row.startswith("| holdout | lightgbm |")]) == 2
     assert "roc_auc" in facts["classification"].value
