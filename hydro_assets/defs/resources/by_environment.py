@@ -7,17 +7,19 @@ from typing import Any
 import dagster as dg
 
 from hydro_assets.defs.resources.lakehouse_resource import LakehouseResource
+from hydro_assets.defs.resources.mlflow_resource import mlflow_resource
 from hydro_assets.defs.resources.step_launcher_resource import StepLauncherResource
 from hydro_assets.lakehouse.environments import ENVIRONMENTS
 from hydro_assets.settings import Settings
 
 
 def resources(settings: Settings) -> dict[str, Any]:
-    """Resource keys of every asset: `lakehouse`, and `step_launcher`, which is None where steps run at home."""
+    """`lakehouse`, `step_launcher` (None where steps run at home), and `mlflow` for assets of your own."""
     launched = ENVIRONMENTS[settings.environment].launched
     return {
         "lakehouse": LakehouseResource.of(settings),
         "step_launcher": StepLauncherResource.of(settings, launched),
+        "mlflow": mlflow_resource(settings),
     }
 
 
