@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings, load_settings
+from hydro_assets_tests.builders.spark_server import SparkServer, spark_server
 
 
 @pytest.fixture(autouse=True)
@@ -35,3 +36,10 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 @pytest.fixture
 def lakehouse(settings: Settings) -> Lakehouse:
     return Lakehouse(settings)
+
+
+@pytest.fixture(scope="session")
+def jvm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
+    """One Spark Connect server of Apache Spark with Delta for all tests; skips where there is no Java or no jar."""
+    with spark_server(tmp_path_factory.mktemp("spark_server")) as server:
+        yield server

@@ -6,6 +6,7 @@ from hydro_assets.cli import (
     job_commands,
     model_commands,
     run_commands,
+    spark_commands,
     verify_command,
 )
 from hydro_assets.cli.app import main
@@ -17,5 +18,6 @@ __all__ = [
     "main",
     "model_commands",
     "run_commands",
+    "spark_commands",
     "verify_command",
 ]

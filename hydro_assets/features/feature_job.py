@@ -25,17 +25,14 @@ ZONE_MARGIN = timedelta(days=1)
 
 def farm_spec(lakehouse: Lakehouse) -> FeatureSpec:
     """The feature spec of the farm in this lakehouse, from its Gold tables as they are."""
-    gold = lakehouse.read(names.IOT_DATA)
     codes = None
     if lakehouse.exists(names.DIM_EQUIPMENT):
         codes = lakehouse.read_polars(names.DIM_EQUIPMENT, columns=["equipment_code"])["equipment_code"].to_list()
     weekend = None
-    if lakehouse.exists(names.DIM_TIME):
-        calendar = lakehouse.read(names.DIM_TIME)
-        if {"date", "day_type"} <= set(calendar.columns):
-            rows = calendar.where("day_type = 'weekend'").select("date").distinct().toArrow()
-            weekend = frozenset(rows.column("date").to_pylist())
-    return FeatureSpec.for_farm(lakehouse.settings, gold.columns, codes, weekend)
+    if lakehouse.exists(names.DIM_TIME) and {"date", "day_type"} <= lakehouse.columns(names.DIM_TIME).keys():
+        calendar = lakehouse.read_polars(names.DIM_TIME, columns=["date", "day_type"]).unique()
+        weekend = frozenset(calendar.filter(pl.col("day_type") == "weekend")["date"])
+    return FeatureSpec.for_farm(lakehouse.settings, list(lakehouse.columns(names.IOT_DATA)), codes, weekend)
 
 
 def sensor_features_frame(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -57,43 +58,47 @@ def stop_embedded() -> None:
 
 
 def remote_or_classic_session(settings: Settings) -> SparkSession:
-    """Any Spark Connect endpoint (`spark_remote`), else a JVM session with Delta."""
-    from pyspark.sql import SparkSession
+    """Any Spark Connect endpoint (`spark_remote`, or Spark's own SPARK_REMOTE), else a JVM session with Delta."""
+    if settings.spark_remote or os.environ.get("SPARK_REMOTE"):
+        return _connected(settings.spark_remote)
+    from hydro_assets.lakehouse.jvm_spark import classic_session
 
-    if settings.spark_remote:
-        require_answer(settings.spark_remote)
-        return _utc(SparkSession.builder.remote(settings.spark_remote).getOrCreate())
-    return _utc(classic_builder(settings).getOrCreate())
-
-
-def classic_builder(settings: Settings) -> Any:
-    """Builder of a JVM session with delta-spark; jars from `delta_jars` or, without it, from Maven."""
-    from delta import configure_spark_with_delta_pip
-    from pyspark.sql import SparkSession
-
-    builder = (
-        SparkSession.builder.master("local[*]")
-        .appName("hydro_assets")
-        .config("spark.sql.extensions", "io.delta.sql.DeltaSparkSessionExtension")
-        .config("spark.sql.catalog.spark_catalog", "org.apache.spark.sql.delta.catalog.DeltaCatalog")
-        .config("spark.sql.session.timeZone", "UTC")
-    )
-    if settings.delta_jars:
-        return builder.config("spark.jars", settings.delta_jars)
-    return configure_spark_with_delta_pip(builder)
+    return _utc(classic_session(settings))
 
 
 def ambient_session(settings: Settings) -> SparkSession:
     """The session that a Databricks cluster, serverless task or `SPARK_REMOTE` offers."""
-    from pyspark.sql import SparkSession
-
     if not {"DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE"} & os.environ.keys():
         raise SettingsError(
             "Environment 'databricks' has no Spark session on this machine",
             "Let the step launcher run the step on Databricks, set SPARK_REMOTE, or use HYDRO_ENVIRONMENT=local",
         )
-    require_answer(os.environ.get("SPARK_REMOTE", ""))
-    return _with_code(_utc(SparkSession.builder.getOrCreate()))
+    return _with_code(_connected(None))
+
+
+def _connected(endpoint: str | None) -> SparkSession:
+    """A session at `endpoint`, or the one that this place offers; SettingsError when none that fits answers."""
+    import pyspark
+    from pyspark.sql import SparkSession
+
+    require_answer(endpoint or os.environ.get("SPARK_REMOTE", ""))
+    builder = SparkSession.builder.remote(endpoint) if endpoint else SparkSession.builder
+    session = builder.getOrCreate()
+    require_fitting(session.version, pyspark.__version__)
+    return _utc(session)
+
+
+def require_fitting(server: str, client: str) -> None:
+    """Raises SettingsError when a Spark server is of an older major version than its client.
+
+    Spark Connect serves older clients, not newer ones.
+    """
+    majors = [re.match(r"(\d+)\.", version) for version in (server, client)]
+    if all(majors) and int(majors[0][1]) < int(majors[1][1]):  # type: ignore[index]
+        raise SettingsError(
+            f"The Spark that answers is version {server}, too old for the client here (PySpark {client})",
+            f"Give the address of a Spark {client.split('.')[0]} server, for example that of hydro spark-server",
+        )
 
 
 def require_answer(endpoint: str) -> None:

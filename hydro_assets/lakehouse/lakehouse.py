@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from hydro_assets.errors import TableError
+from hydro_assets.lakehouse.catalog_tables import CatalogTables
 from hydro_assets.lakehouse.environments import ENVIRONMENTS
-from hydro_assets.lakehouse.tables import CatalogTables, PathTables, Tables, TableVersion
+from hydro_assets.lakehouse.tables import Days, PathTables, Tables, TableVersion
 from hydro_assets.settings import Settings
 from hydro_assets.tables import Table
 
@@ -25,14 +26,16 @@ if TYPE_CHECKING:
 POLARS_TYPES: dict[str, Any] = {
     "string": pl.String,
     "double": pl.Float64,
+    "float": pl.Float32,
+    "tinyint": pl.Int8,
+    "smallint": pl.Int16,
     "int": pl.Int32,
     "bigint": pl.Int64,
     "boolean": pl.Boolean,
     "date": pl.Date,
     "timestamp": pl.Datetime("us", "UTC"),
+    "timestamp_ntz": pl.Datetime("us"),
 }
-# A gRPC message of Spark Connect holds 128 MiB; this many rows of our widest local frame stay well below.
-ROWS_PER_MESSAGE = 200_000
 _CONFLICTS = (
     "Failed to commit transaction",
     "Missing commit file",
@@ -86,6 +89,11 @@ class Lakehouse:
     def version(self, name: str) -> TableVersion | None:
         return self.tables.version(name) if self.exists(name) else None
 
+    def columns(self, name: str) -> dict[str, str]:
+        """Spark SQL type by column of a table. Raises TableError when it does not exist."""
+        self._must_exist(name)
+        return self.tables.columns(name)
+
     def read(self, name: str, start_day: date | None = None, end_day: date | None = None) -> DataFrame:
         """Rows of `[start_day, end_day)` as a Spark frame; by `date` where the table has one, else by its timestamp.
 
@@ -93,12 +101,11 @@ class Lakehouse:
         """
         self._must_exist(name)
         frame = self.tables.read(name)
-        column = (
-            "date"
-            if "date" in frame.columns
-            else next((c for c in ("timestamp", "timestamp_key") if c in frame.columns), None)
-        )
-        if column is None and (start_day or end_day):
+        if start_day is None and end_day is None:
+            return frame
+        held = self.tables.columns(name)
+        column = next((c for c in ("date", "timestamp", "timestamp_key") if c in held), None)
+        if column is None:
             raise TableError(f"Table {name} has no date or timestamp column", "Read it whole")
         kind = "DATE" if column == "date" else "TIMESTAMP"
         if start_day is not None:
@@ -115,18 +122,29 @@ class Lakehouse:
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
         """The same rows in memory. By path the Delta log is read directly, ten times as fast as Spark Connect."""
-        if not isinstance(self.tables, PathTables):
-            frame = self.read(name, start_day, end_day)
-            chosen = frame.select(*columns) if columns is not None else frame
-            return _utc_timestamps(pl.DataFrame(pl.from_arrow(chosen.toArrow())))
         lazy = self._scan(name, start_day, end_day)
-        return _utc_timestamps((lazy if columns is None else lazy.select(columns)).collect())
+        if lazy is not None:
+            return _utc_timestamps((lazy if columns is None else lazy.select(columns)).collect())
+        frame = self.read(name, start_day, end_day)
+        chosen = frame.select(*columns) if columns is not None else frame
+        return _utc_timestamps(pl.DataFrame(pl.from_arrow(chosen.toArrow())))
 
-    def _scan(self, name: str, start_day: date | None, end_day: date | None) -> pl.LazyFrame:
-        """The same rows from the Delta log and its files, lazily, without Spark."""
+    def _scan(self, name: str, start_day: date | None, end_day: date | None) -> pl.LazyFrame | None:
+        """The same rows from the Delta log and its files, lazily, without Spark; None where only Spark can read them.
+
+        That is in catalogs, and where a table has features of Delta that polars lacks (column mapping, type widening,
+        checkpoints of version 2).
+        """
+        from deltalake.exceptions import DeltaProtocolError
+
+        if not isinstance(self.tables, PathTables):
+            return None
         self._must_exist(name)
-        lazy = pl.scan_delta(self.uri(name))
-        schema = lazy.collect_schema()
+        try:
+            lazy = pl.scan_delta(self.uri(name))
+            schema = lazy.collect_schema()
+        except DeltaProtocolError:
+            return None
         column = "date" if "date" in schema else "timestamp_key"
         if start_day is not None:
             lazy = lazy.filter(pl.col(column) >= pl.lit(start_day).cast(schema[column]))
@@ -136,8 +154,8 @@ class Lakehouse:
 
     def rows_by_day(self, name: str, start_day: date | None = None, end_day: date | None = None) -> dict[date, int]:
         """Rows of each day that holds any, in order of days."""
-        if isinstance(self.tables, PathTables):
-            lazy = self._scan(name, start_day, end_day)
+        lazy = self._scan(name, start_day, end_day)
+        if lazy is not None:
             held = lazy.collect_schema().names()
             day = pl.col("date") if "date" in held else pl.col("timestamp_key").dt.date().alias("date")
             return dict(lazy.select(day).group_by("date").len().sort("date").collect().iter_rows())
@@ -161,7 +179,7 @@ class Lakehouse:
         if not self.exists(table.name):
             self.tables.create(table)
             return
-        have = {f.name: f.dataType.simpleString() for f in self.tables.read(table.name).schema}
+        have = self.tables.columns(table.name)
         problems = [
             f"column {c.name} is {have[c.name]}, not {c.type}"
             for c in table.columns
@@ -194,20 +212,16 @@ class Lakehouse:
         if not start_day < end_day:
             raise ValueError(f"an empty range of days: [{start_day}, {end_day})")
         self.ensure(table)
-        day = table.partition_by or "date"
-        condition = f"{day} >= DATE '{start_day}' AND {day} < DATE '{end_day}'"
+        days = Days(table.partition_by or "date", start_day, end_day)
         conformed = self._conform(table, frame)
-        note = json.dumps(dict(facts or {}), default=str, sort_keys=True)
-        self._commit(lambda: self.tables.overwrite(conformed, table.name, condition, note))
+        self._commit(lambda: self.tables.overwrite(conformed, table.name, days, _note(facts)))
         return self._receipt(table, start_day, end_day)
 
     def append(self, table: Table, frame: pl.DataFrame, facts: Mapping[str, Any] | None = None) -> WriteReceipt:
-        """Add rows, in commits of a bounded size."""
+        """Add rows: in a folder in one commit, in a catalog in commits of a bounded size."""
         self.ensure(table)
-        note = json.dumps(dict(facts or {}), default=str, sort_keys=True)
-        for part in frame.iter_slices(ROWS_PER_MESSAGE):
-            conformed = self._conform(table, part)
-            self._commit(lambda rows=conformed: self.tables.append(rows, table.name, note))
+        conformed = self._polars_conformed(table, frame)
+        self._commit(lambda: self.tables.append(conformed, table.name, _note(facts)))
         if table.partition_by is None or frame.is_empty():
             return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), {})
         days = frame[table.partition_by]
@@ -216,9 +230,8 @@ class Lakehouse:
     def overwrite(self, table: Table, frame: pl.DataFrame, facts: Mapping[str, Any] | None = None) -> WriteReceipt:
         """Make `frame` the whole content of a small table without partitions. One commit."""
         self.ensure(table)
-        note = json.dumps(dict(facts or {}), default=str, sort_keys=True)
-        conformed = self._conform(table, frame)
-        self._commit(lambda: self.tables.overwrite(conformed, table.name, "true", note))
+        conformed = self._polars_conformed(table, frame)
+        self._commit(lambda: self.tables.overwrite(conformed, table.name, None, _note(facts)))
         return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), {})
 
     def drop_derived(self, name: str) -> None:
@@ -239,50 +252,56 @@ class Lakehouse:
             )
             raise TableError(f"Table {self.settings.table(name)} does not exist at {self.uri(name)}", remedy)
 
-    def _conform(self, table: Table, frame: DataFrame | pl.DataFrame) -> DataFrame:
-        """The columns of the stored table in its order, types exactly equal. Absent nullable columns become null."""
-        target = {f.name: f.dataType for f in self.tables.read(table.name).schema}
+    def _conform(self, table: Table, frame: DataFrame | pl.DataFrame) -> DataFrame | pl.DataFrame:
+        """The columns of the stored table in its order and types. Absent nullable columns become null."""
         if isinstance(frame, pl.DataFrame):
-            frame = self._from_polars(table, frame)
-        have = {f.name: f.dataType.simpleString() for f in frame.schema}
-        required = {c.name for c in table.columns if not c.nullable}
-        problems = [f"column {n} is unknown" for n in have if n not in target]
-        problems += [f"column {n} is missing" for n in required if n not in have]
-        problems += [
-            f"column {n} is {have[n]}, not {kind.simpleString()}"
-            for n, kind in target.items()
-            if n in have and have[n] != kind.simpleString()
-        ]
-        if problems:
-            raise TableError(f"Rows for {table.name} do not fit: " + "; ".join(problems), "Compare with columns.py")
+            return self._polars_conformed(table, frame)
         from pyspark.sql import functions as F
 
+        have = {f.name: f.dataType.simpleString() for f in frame.schema}
+        target = self._fitting_columns(table, have)
         return frame.select(
             *(F.col(f"`{n}`") if n in have else F.lit(None).cast(kind).alias(n) for n, kind in target.items())
         )
 
-    def _from_polars(self, table: Table, frame: pl.DataFrame) -> DataFrame:
-        known = [c for c in table.columns if c.name in frame.columns]
-        unknown = [n for n in frame.columns if n not in table.column_names]
-        if unknown:
-            raise TableError(
-                f"Rows for {table.name} have unknown columns {', '.join(unknown)}", "Compare with columns.py"
-            )
-        naive = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is None]
-        typed = frame.with_columns(pl.col(naive).dt.replace_time_zone("UTC")).select(
-            pl.col(c.name).cast(POLARS_TYPES[c.type], strict=True) for c in known
+    def _polars_conformed(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
+        """The same for rows in memory: their columns may have any types whose values all fit. Naive times are UTC."""
+        target = self._fitting_columns(table, dict.fromkeys(frame.columns))
+        present = {n: pl.col(n) for n in frame.columns}
+        aware = _utc_timestamps(frame)
+        return aware.select(
+            (present[n].cast(POLARS_TYPES[kind]) if n in present else pl.lit(None, POLARS_TYPES[kind]).alias(n))
+            for n, kind in target.items()
         )
-        if typed.is_empty():
-            return self.spark.createDataFrame([], schema=", ".join(f"`{c.name}` {c.type}" for c in known))
-        return self.spark.createDataFrame(typed.to_arrow())
+
+    def _fitting_columns(self, table: Table, have: Mapping[str, str | None]) -> dict[str, str]:
+        """Columns and types of the stored table; raises TableError when rows with the columns `have` do not fit it."""
+        target = self.tables.columns(table.name)
+        required = {c.name for c in table.columns if not c.nullable}
+        problems = [f"column {n} is unknown" for n in have if n not in target]
+        problems += [f"column {n} is missing" for n in required if n not in have]
+        problems += [
+            f"column {n} is {kind}, not {target[n]}"
+            for n, kind in have.items()
+            if n in target and kind is not None and kind != target[n]
+        ]
+        if problems:
+            raise TableError(
+                f"Rows for {table.name} do not fit: " + "; ".join(problems),
+                "Compare them with the table's description (hydro_assets/tables)",
+            )
+        return target
 
     def _commit(self, write: Any) -> None:
         """Run an idempotent write; on a conflict with another writer, again. The jitter keeps writers apart."""
+        from deltalake.exceptions import CommitFailedError
+
         for attempt in range(_TRIES):
             try:
                 write()
             except Exception as exc:
-                if attempt + 1 == _TRIES or not any(text in str(exc) for text in _CONFLICTS):
+                conflicts = isinstance(exc, CommitFailedError) or any(text in str(exc) for text in _CONFLICTS)
+                if attempt + 1 == _TRIES or not conflicts:
                     raise
                 time.sleep(random.uniform(0, 0.05 * 2**attempt))
             else:
@@ -291,6 +310,10 @@ class Lakehouse:
     def _receipt(self, table: Table, start_day: date, end_day: date) -> WriteReceipt:
         by_day = {str(day): n for day, n in self.rows_by_day(table.name, start_day, end_day).items()}
         return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), by_day)
+
+
+def _note(facts: Mapping[str, Any] | None) -> str:
+    return json.dumps(dict(facts or {}), default=str, sort_keys=True)
 
 
 def _same_type(have: str, want: str) -> bool:

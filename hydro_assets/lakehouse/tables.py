@@ -1,19 +1,29 @@
-"""Two ways to address a Delta table, same verbs: by path (laptop, object store) or by catalog name (Databricks).
+"""Delta tables in folders, and the verbs that every place of tables has. Catalogs are in `catalog_tables.py`.
 
 Only verbs that Sail, Delta on Spark and Databricks all execute rightly are used. Dynamic partition overwrite,
-saveAsTable, mergeSchema and the DeltaTable API lose or change data silently on at least one of them.
+saveAsTable, mergeSchema and the DeltaTable API of Spark lose or change data silently on at least one of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
+
+import polars as pl
 
 from hydro_assets.tables import Column, Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
+
+KEYS = "hydro.keys"
+"""Table property that names the key columns, for catalogs without key constraints and for tables in folders."""
+
+# Delta's names of types that Spark SQL calls otherwise.
+_SQL_OF_DELTA = {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint"}
+_DELTA_OF_SQL = {sql: delta for delta, sql in _SQL_OF_DELTA.items()}
 
 
 @dataclass(frozen=True)
@@ -24,49 +34,58 @@ class TableVersion:
     version: int
 
 
+@dataclass(frozen=True)
+class Days:
+    """The days `[start, end)` of a table whose day stands in `column`."""
+
+    column: str
+    start: date
+    end: date
+
+    @property
+    def condition(self) -> str:
+        """The days in SQL."""
+        return f"{self.column} >= DATE '{self.start}' AND {self.column} < DATE '{self.end}'"
+
+
 class Tables(Protocol):
-    """Verbs of the storage layer. `name` is without catalog: `gold.iot_data`."""
+    """Verbs of the storage layer. `name` is without catalog: `gold.iot_data`.
+
+    Frames to write have the table's columns in its order and types. Rows outside `days` are left out.
+    """
 
     def uri(self, name: str) -> str: ...
     def exists(self, name: str) -> bool: ...
     def create(self, table: Table) -> None: ...
+    def columns(self, name: str) -> dict[str, str]:
+        """Spark SQL type by column, in the order of the table."""
+        ...
+
     def add_columns(self, name: str, columns: Sequence[Column]) -> None: ...
     def properties(self, name: str) -> dict[str, str]: ...
     def read(self, name: str) -> DataFrame: ...
-    def overwrite(self, frame: DataFrame, name: str, condition: str, note: str) -> None: ...
-    def append(self, frame: DataFrame, name: str, note: str) -> None: ...
+    def overwrite(self, frame: DataFrame | pl.DataFrame, name: str, days: Days | None, note: str) -> None:
+        """Make `frame` the content of `days`, or of the whole table, in one commit."""
+        ...
+
+    def append(self, frame: pl.DataFrame, name: str, note: str) -> None: ...
     def version(self, name: str) -> TableVersion: ...
     def drop(self, name: str) -> None: ...
 
 
-def create_statement(table: Table, full_name: str, location: str | None) -> str:
-    """`CREATE TABLE IF NOT EXISTS` for a table: types, comments, partition column, properties."""
+def all_properties(table: Table) -> dict[str, str]:
+    """Properties that a table is made with: its own, and its keys."""
+    return dict(table.properties) | ({KEYS: ",".join(table.keys)} if table.keys else {})
 
-    def quoted(text: str) -> str:
-        return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
-    def comment(c: Column) -> str:
-        unit = f" [{c.unit}]" if c.unit else ""
-        return quoted(c.meaning + unit)
-
-    columns = ",\n  ".join(
-        f"`{c.name}` {c.type.upper()}{'' if c.nullable else ' NOT NULL'} COMMENT {comment(c)}" for c in table.columns
-    )
-    parts = [f"CREATE TABLE IF NOT EXISTS {full_name} (\n  {columns}\n) USING delta"]
-    if table.partition_by:
-        parts.append(f"PARTITIONED BY ({table.partition_by})")
-    if location is not None:
-        parts.append(f"LOCATION {quoted(location)}")
-    parts.append(f"COMMENT {quoted(table.comment)}")
-    if table.properties:
-        pairs = ", ".join(f"{quoted(k)} = {quoted(v)}" for k, v in table.properties)
-        parts.append(f"TBLPROPERTIES ({pairs})")
-    return "\n".join(parts)
+def comment_of(column: Column) -> str:
+    """Meaning and unit of a column in one text."""
+    return column.meaning + (f" [{column.unit}]" if column.unit else "")
 
 
 @dataclass(frozen=True)
 class PathTables:
-    """Tables in folders `root/catalog/schema/table`; the Delta log is read without Spark."""
+    """Tables in folders `root/catalog/schema/table`; log, schema and properties are read and made without Spark."""
 
     session: Callable[[], SparkSession]  # opened only by the verbs that need Spark
     root: str
@@ -81,41 +100,61 @@ class PathTables:
         return DeltaTable.is_deltatable(self.uri(name))
 
     def create(self, table: Table) -> None:
-        # Sail's catalog lives in the session, so the name may still point to a table whose folder is gone.
-        schema = f"{self.catalog}.{table.name.split('.')[0]}"
-        self.session().sql(f"CREATE DATABASE IF NOT EXISTS {schema}")
-        self.session().sql(f"DROP TABLE IF EXISTS {self.catalog}.{table.name}")
-        self.session().sql(create_statement(table, f"{self.catalog}.{table.name}", self.uri(table.name)))
+        # The engines agree on no SQL that makes a table in a folder: Sail does not know delta.`path`, and the JVM's own
+        # catalog takes no name of three parts.
+        from deltalake import DeltaTable, Schema
+
+        DeltaTable.create(
+            self.uri(table.name),
+            Schema([_delta_field(column) for column in table.columns]),
+            mode="ignore",
+            partition_by=table.partition_by,
+            description=table.comment,
+            configuration=all_properties(table),
+            raise_if_key_not_exists=False,  # delta-rs knows no properties but Delta's own
+        )
+
+    def columns(self, name: str) -> dict[str, str]:
+        from deltalake.schema import PrimitiveType
+
+        fields = self._table(name).schema().fields
+        if not all(isinstance(f.type, PrimitiveType) for f in fields):
+            return {f.name: f.dataType.simpleString() for f in self.read(name).schema}
+        kinds = {f.name: str(f.type.type) for f in fields}
+        return {name: _SQL_OF_DELTA.get(kind, kind) for name, kind in kinds.items()}
 
     def add_columns(self, name: str, columns: Sequence[Column]) -> None:
         # Sail has no ALTER TABLE ADD COLUMNS; delta-rs writes the same log entry.
-        from deltalake import DeltaTable, Field
-        from deltalake.schema import PrimitiveType
-
-        primitive = {"int": "integer"}
-        fields = [Field(c.name, PrimitiveType(primitive.get(c.type, c.type)), nullable=True) for c in columns]
-        DeltaTable(self.uri(name)).alter.add_columns(fields)
+        self._table(name).alter.add_columns([_delta_field(replace(column, nullable=True)) for column in columns])
 
     def properties(self, name: str) -> dict[str, str]:
-        from deltalake import DeltaTable
-
-        return dict(DeltaTable(self.uri(name)).metadata().configuration)
+        return {key: str(value) for key, value in self._table(name).metadata().configuration.items()}
 
     def read(self, name: str) -> DataFrame:
         return self.session().read.format("delta").load(self.uri(name))
 
-    def overwrite(self, frame: DataFrame, name: str, condition: str, note: str) -> None:
+    def overwrite(self, frame: DataFrame | pl.DataFrame, name: str, days: Days | None, note: str) -> None:
+        condition = "true" if days is None else days.condition
+        if isinstance(frame, pl.DataFrame):
+            rows = frame if days is None else frame.filter(pl.col(days.column).is_between(days.start, days.end, "left"))
+            self._write(rows, name, note, mode="overwrite", predicate=None if days is None else condition)
+            return
         # Sail appends rows outside replaceWhere without a word, so the same condition filters the frame.
         writer = frame.where(condition).write.format("delta").mode("overwrite")
         writer.option("replaceWhere", condition).option("userMetadata", note).save(self.uri(name))
 
-    def append(self, frame: DataFrame, name: str, note: str) -> None:
-        frame.write.format("delta").mode("append").option("userMetadata", note).save(self.uri(name))
+    def append(self, frame: pl.DataFrame, name: str, note: str) -> None:
+        self._write(frame, name, note, mode="append")
+
+    def _write(self, frame: pl.DataFrame, name: str, note: str, **how: Any) -> None:
+        """Rows in memory are written by delta-rs: no Spark is started for them, and a commit takes milliseconds."""
+        from deltalake import CommitProperties, write_deltalake
+
+        noted = CommitProperties(custom_metadata={"userMetadata": note})
+        write_deltalake(self.uri(name), frame, commit_properties=noted, **how)
 
     def version(self, name: str) -> TableVersion:
-        from deltalake import DeltaTable
-
-        table = DeltaTable(self.uri(name))
+        table = self._table(name)
         return TableVersion(str(table.metadata().id), table.version())
 
     def drop(self, name: str) -> None:
@@ -126,55 +165,15 @@ class PathTables:
         files.delete_dir(f"{path}/_delta_log")
         files.delete_dir(path)
 
+    def _table(self, name: str) -> Any:
+        from deltalake import DeltaTable
 
-@dataclass(frozen=True)
-class CatalogTables:
-    """Tables of a catalog (Unity Catalog), by name; SQL only, so it runs on Spark Connect and serverless."""
+        return DeltaTable(self.uri(name))
 
-    session: Callable[[], SparkSession]
-    catalog: str
 
-    def uri(self, name: str) -> str:
-        return f"{self.catalog}.{name}"
+def _delta_field(column: Column) -> Any:
+    from deltalake import Field
+    from deltalake.schema import PrimitiveType
 
-    def exists(self, name: str) -> bool:
-        return self.session().catalog.tableExists(self.uri(name))
-
-    def create(self, table: Table) -> None:
-        self.session().sql(f"CREATE SCHEMA IF NOT EXISTS {self.catalog}.{table.name.split('.')[0]}")
-        self.session().sql(create_statement(table, self.uri(table.name), None))
-        if table.keys and table.time_column in table.keys:
-            # Unity Catalog takes a table with a primary key and a time series column as a feature table.
-            keys = ", ".join(f"{k} TIMESERIES" if k == table.time_column else k for k in table.keys)
-            constraint = table.name.replace(".", "_") + "_pk"
-            self.session().sql(f"ALTER TABLE {self.uri(table.name)} ADD CONSTRAINT {constraint} PRIMARY KEY ({keys})")
-
-    def add_columns(self, name: str, columns: Sequence[Column]) -> None:
-        listed = ", ".join(f"`{c.name}` {c.type.upper()}" for c in columns)
-        self.session().sql(f"ALTER TABLE {self.uri(name)} ADD COLUMNS ({listed})")
-
-    def properties(self, name: str) -> dict[str, str]:
-        rows = self.session().sql(f"SHOW TBLPROPERTIES {self.uri(name)}").collect()
-        return {row["key"]: row["value"] for row in rows}
-
-    def read(self, name: str) -> DataFrame:
-        return self.session().table(self.uri(name))
-
-    def overwrite(self, frame: DataFrame, name: str, condition: str, note: str) -> None:
-        from pyspark.sql import functions as F
-
-        writer = frame.where(condition).writeTo(self.uri(name)).option("userMetadata", note)
-        writer.overwrite(F.expr(condition))
-
-    def append(self, frame: DataFrame, name: str, note: str) -> None:
-        frame.writeTo(self.uri(name)).option("userMetadata", note).append()
-
-    def version(self, name: str) -> TableVersion:
-        detail = self.session().sql(f"DESCRIBE DETAIL {self.uri(name)}").first()
-        history = self.session().sql(f"DESCRIBE HISTORY {self.uri(name)} LIMIT 1").first()
-        if detail is None or history is None:
-            raise LookupError(f"{self.uri(name)} has no history")
-        return TableVersion(str(detail["id"]), int(history["version"]))
-
-    def drop(self, name: str) -> None:
-        self.session().sql(f"DROP TABLE {self.uri(name)}")
+    kind = PrimitiveType(_DELTA_OF_SQL.get(column.type, column.type))
+    return Field(column.name, kind, nullable=column.nullable, metadata={"comment": comment_of(column)})

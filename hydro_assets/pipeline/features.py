@@ -70,8 +70,7 @@ def feature_span(lakehouse: Lakehouse) -> tuple[date, date]:
 
 def require_readings(lakehouse: Lakehouse, start_day: date, end_day: date) -> None:
     """Raise DataContractError when Gold has no reading in `[start_day, end_day)` (with a day's margin for zones)."""
-    near = lakehouse.read(names.IOT_DATA, start_day - ZONE_MARGIN, end_day + ZONE_MARGIN)
-    if near.limit(1).count() == 0:
+    if not lakehouse.rows_by_day(names.IOT_DATA, start_day - ZONE_MARGIN, end_day + ZONE_MARGIN):
         days = lakehouse.days(names.IOT_DATA)
         span = f"it covers {days[0]} to {days[-1]}" if days else "it is empty"
         raise DataContractError(

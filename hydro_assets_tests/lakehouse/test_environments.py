@@ -1,31 +1,14 @@
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
-import sys
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
 from hydro_assets.errors import SettingsError
 from hydro_assets.lakehouse import Lakehouse, environments
-from hydro_assets.lakehouse.environments import ENVIRONMENTS, ambient_session, embedded_session
+from hydro_assets.lakehouse.environments import ENVIRONMENTS, ambient_session, embedded_session, require_fitting
 from hydro_assets.settings import Settings
-
-# In a process of its own: classic and Connect sessions do not share one. Without Delta's jars the session still starts,
-# which is as far as this machine can test it.
-CLASSIC = """
-from hydro_assets.lakehouse.environments import remote_or_classic_session
-from hydro_assets.settings import load_settings
-spark = remote_or_classic_session(load_settings(environment="spark", delta_jars={jars!r}))
-print("zone", spark.conf.get("spark.sql.session.timeZone"))
-print("extension", spark.conf.get("spark.sql.extensions"))
-spark.stop()
-"""
 
 
 def test_every_environment__opens_a_session_and_says_whether_steps_are_launched() -> None:
@@ -54,20 +37,22 @@ def test_spark_connect_endpoint__by_configuration(settings: Settings, make_setti
     assert remote.spark.conf.get("spark.sql.session.timeZone") == "UTC"
 
 
-@pytest.mark.skipif(shutil.which("java") is None, reason="needs a Java runtime")
-def test_classic_session__is_configured_for_delta(tmp_path: Path) -> None:
-    # An empty archive stands for the jars: the session starts, and the first query would miss the Delta catalog.
-    jar = tmp_path / "no-delta.jar"
-    with zipfile.ZipFile(jar, "w") as archive:
-        archive.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\n")
-    code = CLASSIC.format(jars=str(jar))
-    # A Connect session in this process has told Spark, by the environment, to stay with Connect.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SPARK_")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False, env=environment
-    )
-    assert "zone UTC" in done.stdout, done.stderr[-2000:]
-    assert "extension io.delta.sql.DeltaSparkSessionExtension" in done.stdout
+@pytest.mark.parametrize(
+    ("server", "client", "fits"),
+    [
+        pytest.param("4.2.0", "4.2.0", True, id="equal"),
+        pytest.param("4.0.1", "4.2.0", True, id="older minor version"),
+        pytest.param("4.2.0", "3.5.0", True, id="Databricks Connect 15.4 to a newer server"),
+        pytest.param("serverless", "4.2.0", True, id="a server that tells no number"),
+        pytest.param("3.5.6", "4.2.0", False, id="older major version"),
+    ],
+)
+def test_require_fitting__refuses_an_older_major_version(server: str, client: str, fits: bool) -> None:
+    if fits:
+        require_fitting(server, client)
+        return
+    with pytest.raises(SettingsError, match=r"is version 3\.5\.6, too old .* hydro spark-server"):
+        require_fitting(server, client)
 
 
 @pytest.mark.parametrize("by", ["setting", "variable"])

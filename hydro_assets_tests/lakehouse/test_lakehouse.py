@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -10,6 +11,7 @@ from hydro_assets.errors import TableError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
 from hydro_assets.tables import Column, Table
+from hydro_assets_tests.builders.spark_server import SparkServer
 
 TABLE = Table(
     "feature_store.trial",
@@ -25,6 +27,40 @@ TABLE = Table(
     time_column="timestamp",
     properties=(("hydro.feature_step", "1min"),),
 )
+
+
+ENGINES = [
+    "sail",
+    pytest.param("jvm, tables in folders", marks=pytest.mark.jvm),
+    pytest.param("jvm, tables in a catalog", marks=pytest.mark.jvm),
+]
+
+
+@pytest.fixture(params=ENGINES)
+def lakehouse(
+    request: pytest.FixtureRequest, make_settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Lakehouse]:
+    """An empty lakehouse on each engine: all of them keep the same promises."""
+    if request.param == "sail":
+        yield Lakehouse(make_settings())
+        return
+    server: SparkServer = request.getfixturevalue("jvm")
+    if request.param == "jvm, tables in folders":
+        yield Lakehouse(make_settings(environment="spark", spark_remote=server.remote))
+        return
+    monkeypatch.setenv("SPARK_REMOTE", server.remote)
+    found = Lakehouse(make_settings(environment="databricks", catalog="spark_catalog"))
+    yield found
+    drop(found)
+    shutil.rmtree(server.warehouse / "feature_store.db", ignore_errors=True)
+
+
+def drop(lakehouse: Lakehouse) -> None:
+    """Remove the trial table."""
+    if lakehouse.settings.table_root is None:
+        lakehouse.spark.sql(f"DROP TABLE IF EXISTS {lakehouse.uri(TABLE.name)}")
+    else:
+        shutil.rmtree(lakehouse.uri(TABLE.name))
 
 
 def rows(day: int, values: list[float | None], system: str = "a") -> pl.DataFrame:
@@ -72,7 +108,7 @@ def test_replace_days__empty_frame_empties_the_day(lakehouse: Lakehouse) -> None
 @pytest.mark.parametrize(
     ("frame", "problem"),
     [
-        pytest.param(rows(1, [6.0]).with_columns(extra=1), "unknown columns extra", id="unknown column"),
+        pytest.param(rows(1, [6.0]).with_columns(extra=1), "column extra is unknown", id="unknown column"),
         pytest.param(rows(1, [6.0]).drop("date"), "column date is missing", id="missing key"),
     ],
 )
@@ -115,12 +151,10 @@ def test_read__missing_table_names_the_remedy(lakehouse: Lakehouse) -> None:
         lakehouse.read("gold.iot_data")
 
 
-def test_version__tells_a_recreated_table_apart(lakehouse: Lakehouse, make_settings: Callable[..., Settings]) -> None:
+def test_version__tells_a_recreated_table_apart(lakehouse: Lakehouse) -> None:
     lakehouse.ensure(TABLE)
     first = lakehouse.version(TABLE.name)
-    import shutil
-
-    shutil.rmtree(lakehouse.uri(TABLE.name))
+    drop(lakehouse)
     lakehouse.ensure(TABLE)
     second = lakehouse.version(TABLE.name)
     assert first is not None
