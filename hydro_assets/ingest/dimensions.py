@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from collections.abc import Sequence
+from datetime import date, timedelta
 
 import polars as pl
 
 from hydro_assets.tables import EQUIPMENT_ROWS, GOLD_DIM_EQUIPMENT, GOLD_DIM_TIME
 
 
-def dim_time(start_day: date, end_day: date) -> pl.DataFrame:
-    """One row per hour of [start_day, end_day), wall clock of the farm, in the columns of `gold.dim_time`."""
-    hours = pl.datetime_range(
-        datetime.combine(start_day, time()),
-        datetime.combine(end_day, time()),
-        timedelta(hours=1),
-        closed="left",
-        time_unit="us",
-        eager=True,
-    )
+def dim_time(days: Sequence[date]) -> pl.DataFrame:
+    """One row per hour of each of `days`, wall clock of the farm, in the columns of `gold.dim_time`.
+
+    Only days that hold readings: a single reading stamped a century away adds a day, not a century.
+    """
+    first = pl.DataFrame({"date": sorted(set(days))}, schema={"date": pl.Date})
+    hours = pl.DataFrame({"hour": [timedelta(hours=h) for h in range(24)]}, schema={"hour": pl.Duration("us")})
     stamp = pl.col("timestamp_key")
     return (
-        pl.DataFrame({"timestamp_key": hours})
+        first.join(hours, how="cross")
+        .select((pl.col("date").cast(pl.Datetime("us")) + pl.col("hour")).alias("timestamp_key"))
         .with_columns(
             stamp.dt.date().alias("date"),
             stamp.dt.hour().cast(pl.Int32).alias("hour"),

@@ -1,102 +1,268 @@
-"""Timestamps of sensor exports, as text, to the wall clock of the farm.
+"""Timestamps of exports, as text, to wall clocks and instants.
 
-Read are ISO 8601 with a space or T, a fraction and an offset or none (`2023-12-21 11:17:03`, `2023-12-21T10:17Z`);
-day and month in either order before the year (`21/12/2023 11:17`, `12/21/2023 11:17:03 AM`), if the file shows which;
-and Unix time in seconds or milliseconds. A moment without an offset stays as written; one with an offset, and Unix
-time, is an instant and is turned into the wall clock of the farm's time zone.
+Read without being told: ISO 8601 (`2023-12-21 11:17:03`, `2023-12-21T10:17Z`, with a fraction, an offset, `UTC` or a
+zone's abbreviation that has one meaning), compact stamps (`20231221_1117`), day and month in either order before the
+year, of four or two digits, with AM/PM, if the file shows which comes first; names of months (`21-Dec-2023`,
+`Dec 21, 2023`, `Thu Dec 21 11:17:03 2023`); Unix time in s, ms, us or ns; days since 1899-12-30, as spreadsheets
+count. Anything else by a strptime format.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Literal
 
 import polars as pl
 
 ACCEPTED = "2023-12-21 11:17:03, 2023-12-21T11:17:03+01:00, 21/12/2023 11:17 or Unix seconds"
 
-_CLOCK = r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
-_YEAR_FIRST = r"(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})"
-_YEAR_LAST = r"(?P<first>\d{1,2})[-/.](?P<other>\d{1,2})[-/.](?P<year>\d{4})"
-_ISO = rf"^{_YEAR_FIRST}[T ]+{_CLOCK}\s*(?P<zone>Z|[+-]\d{{2}}:?\d{{2}}|[+-]\d{{2}})?$"
-_LOCAL = rf"^{_YEAR_LAST},?\s+{_CLOCK}\s*(?P<half>[AaPp][Mm])?$"
-_UNIX = r"^(?P<unix>\d{9,10}(?:\.\d+)?)$"
-_UNIX_MILLIS = r"^(?P<millis>\d{12,13})$"
+_CLOCK = (
+    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?"
+    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+)
+_ZONE = r"\s*(?P<zone>(?:UTC|GMT|utc|gmt)?\s?[+-]\d{1,2}(?::?\d{2})?|[A-Za-z]{1,5})?(?:\[[\w/+-]+\])?"
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTH = r"(?P<name>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-zA-Z]*)\.?"
+_WEEKDAY = r"(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-zA-Z]*\.?,?\s+)?"
+_PATTERNS = (
+    rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?:[T _,]+{_CLOCK}{_ZONE})?$",
+    r"^(?P<year>20\d{2})(?P<month>\d{2})(?P<day>\d{2})(?:[T_ -]?(?P<hour>\d{2}):?(?P<minute>\d{2})"
+    rf"(?::?(?P<second>\d{{2}})(?:[.,](?P<fraction>\d{{1,9}}))?)?)?{_ZONE}$",
+    rf"^{_WEEKDAY}(?P<first>\d{{1,2}})[-/.](?P<other>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}})"
+    rf"(?:[,;]?[T _]+{_CLOCK}{_ZONE})?$",
+    rf"^{_WEEKDAY}(?P<day>\d{{1,2}})[. /-]*{_MONTH}[., /-]*(?P<year>\d{{4}}|\d{{2}})(?:[,: T_]+{_CLOCK}{_ZONE})?$",
+    rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})"
+    rf"(?:[,: ]+(?:at )?{_CLOCK}{_ZONE})?$",
+    rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_CLOCK}{_ZONE}\s+(?P<year>\d{{4}})$",
+)
+_UNIX = {9: 1e6, 10: 1e6, 12: 1e3, 13: 1e3, 15: 1.0, 16: 1.0, 18: 1e-3, 19: 1e-3}
+_UNIX_UNIT = {"unix": 1e6, "unix_ms": 1e3, "unix_us": 1.0, "unix_ns": 1e-3}
+_EXCEL_EPOCH = -2_209_161_600_000_000  # 1899-12-30 in microseconds since 1970
+# Abbreviations with one meaning among those in use; CST, IST, BST and the like have several.
+_ABBREVIATIONS = {
+    "Z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 60, "CET": 60, "CEST": 120, "MEZ": 60, "MESZ": 120, "EET": 120,
+    "EEST": 180, "MSK": 180, "EST": -300, "EDT": -240, "CDT": -300, "MST": -420, "MDT": -360, "PST": -480,
+    "PDT": -420, "AKST": -540, "AKDT": -480, "HST": -600, "JST": 540, "KST": 540, "SGT": 480, "HKT": 480,
+    "AEST": 600, "AEDT": 660, "ACST": 570, "AWST": 480, "NZST": 720, "NZDT": 780, "SAST": 120, "BRT": -180,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class WallClock:
-    """`values` are naive and null where the text is null or unreadable; `problem` is set where no order of day and
-    month fits the whole file. `instants` (UTC) are null where a time has no offset; None where no time has one."""
+class Stamps:
+    """Times of a column.
 
-    values: pl.Series
-    instants: pl.Series | None = None
+    Attributes:
+        wall: naive times as written; null where the text is null, unreadable or an instant.
+        instants: UTC, of texts with an offset and of Unix time; else null.
+        problem: why the whole column cannot be read, with `remedy`; None where it can.
+    """
+
+    wall: pl.Series
+    instants: pl.Series
     notes: tuple[str, ...] = ()
     problem: str | None = None
+    remedy: str = f"Write times as {ACCEPTED}, or name their format: --time-format '%d.%m.%Y %H:%M:%S'"
+
+    @property
+    def unreadable(self) -> pl.Series:
+        return self.wall.is_null() & self.instants.is_null()
 
 
-def wall_clock(text: pl.Series, timezone: str) -> WallClock:
-    """Naive wall-clock times, `Datetime("us")`, of `text`, one per cell; instants are converted to `timezone`."""
+def read_stamps(
+    text: pl.Series,
+    dates: Literal["dmy", "mdy"] | None = None,
+    time_format: str | None = None,
+    zone_given: bool = False,
+) -> Stamps:
+    """Wall clocks and instants of `text`, one per cell. `zone_given`: stamps' own abbreviations may be ignored."""
+    text = text.rename("text")
+    none = pl.Series([None] * len(text), dtype=pl.Datetime("us", "UTC"))
+    if time_format is not None:
+        return _by_format(text, time_format, none)
     plain = text.str.to_datetime("%Y-%m-%d %H:%M:%S", time_unit="us", strict=False)
     if plain.null_count() == text.null_count():
-        return WallClock(plain)
-    local = text.str.extract_groups(_LOCAL).struct.unnest()
-    day_first, order_notes, problem = _order_of(local, text)
-    iso = text.str.extract_groups(_ISO).struct.unnest()
-    instants = _instants(text, iso)
-    of_instants = instants.dt.convert_time_zone(timezone).dt.replace_time_zone(None)
+        return Stamps(plain, none)
+    if counted := _counted(text, none):
+        return counted
+    parts = pl.concat([_parts(text, pattern) for pattern in _PATTERNS], how="diagonal_relaxed")
+    parts = parts.unique("row", keep="first", maintain_order=True)
+    for name in ("first", "other", "name", "day", "month", "half", "zone", "fraction"):
+        if name not in parts.columns:
+            parts = parts.with_columns(pl.lit(None, pl.String).alias(name))
+    day_first, notes, problem, remedy = _order_of(parts, text, dates)
+    if problem:
+        return Stamps(none.dt.replace_time_zone(None), none, (), problem, remedy)
+    clockless = parts["hour"].null_count()
+    if clockless == parts.height and parts.height > 1 and parts["text"].n_unique() < parts.height:
+        example = parts["text"][0]
+        return Stamps(
+            none.dt.replace_time_zone(None), none, (), f"the times are dates without a clock, such as '{example}'",
+            "Join the two columns of date and clock: --time Date+Time",
+        )  # fmt: skip
     day, month = ("first", "other") if day_first else ("other", "first")
-    values = pl.select(
-        pl.coalesce(of_instants, _assembled(iso, "day", "month"), _assembled(local, day, month)).alias("wall")
-    ).to_series()
-    notes = list(order_notes)
-    if converted := len(instants) - instants.null_count():
-        notes.append(f"{converted} timestamps with an offset or in Unix time became the wall clock of {timezone}")
-    return WallClock(values, instants if converted else None, tuple(notes), problem)
+    moments = _moments(parts, day, month)
+    odd = pl.col("zone").is_not_null() & pl.col("minutes").is_null()
+    strange = moments.filter(odd)
+    if strange.height > moments.height / 2 and not zone_given:
+        shown = strange["zone"][0]
+        return Stamps(
+            none.dt.replace_time_zone(None), none, (),
+            f"the zone '{shown}' of the times is unknown or has several meanings",
+            "Name the zone of these clocks: --timezone, for example --timezone Asia/Kolkata",
+        )  # fmt: skip
+    if not zone_given:
+        moments = moments.with_columns(pl.when(~odd).then("wall").alias("wall"))
+    placed = pl.DataFrame({"row": range(len(text))}, schema={"row": pl.UInt32}).join(
+        moments.select("row", "wall", "minutes"), on="row", how="left", maintain_order="left"
+    )
+    instants = placed.select((pl.col("wall") - pl.duration(minutes="minutes")).dt.replace_time_zone("UTC")).to_series()
+    wall = placed.select(pl.when(pl.col("minutes").is_null()).then("wall").alias("wall")).to_series()
+    return Stamps(wall, instants, tuple(notes))
 
 
-def _assembled(parts: pl.DataFrame, day: str, month: str) -> pl.Series:
-    hour = pl.col("hour")
-    if "half" in parts.columns:
-        twelve = hour.cast(pl.Int32) % 12 + 12 * (pl.col("half").str.to_lowercase() == "pm").cast(pl.Int32)
-        hour = pl.when(pl.col("half").is_null()).then(hour).otherwise(twelve.cast(pl.String))
-    text = pl.format(
+def _by_format(text: pl.Series, time_format: str, none: pl.Series) -> Stamps:
+    naive = none.dt.replace_time_zone(None)
+    time_format = time_format.replace(".%f", "%.f")  # Python's fraction, as polars writes it
+    remedy = "Correct --time-format: a strptime format such as '%d.%m.%Y %H:%M', or unix, unix_ms, excel"
+    if time_format in _UNIX_UNIT or time_format == "excel":
+        number = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+        if time_format == "excel":
+            return Stamps(_of_excel(number), none, remedy=remedy)
+        micros = (number * _UNIX_UNIT[time_format]).round()
+        return Stamps(naive, _of_micros(micros).dt.replace_time_zone("UTC"), remedy=remedy)
+    try:
+        if "%z" in time_format or "%:z" in time_format:
+            aware = text.str.to_datetime(time_format, time_unit="us", strict=False, time_zone="UTC")
+            return Stamps(naive, aware, remedy=remedy)
+        return Stamps(text.str.to_datetime(time_format, time_unit="us", strict=False), none, remedy=remedy)
+    except (pl.exceptions.PolarsError, ValueError) as exc:
+        reason = (str(exc).strip().splitlines() or ["not understood"])[0]
+        return Stamps(naive, none, (), f"the time format '{time_format}' is none ({reason})", remedy)
+
+
+def _counted(text: pl.Series, none: pl.Series) -> Stamps | None:
+    """Columns of plain numbers: Unix time, days of a spreadsheet, or a count since start, which is no time."""
+    known = text.drop_nulls()
+    naive = none.dt.replace_time_zone(None)
+    numbers = known.str.replace(",", ".", literal=True)
+    if known.is_empty() or numbers.str.contains(r"^\d+(\.\d+)?$").mean() < 0.9:  # type: ignore[operator]
+        return None
+    size = numbers.str.split(".").list.first().str.len_chars()
+    looks_compact = known.str.contains(r"^20\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])([01]\d|2[0-3])[0-5]\d(\d{2})?$")
+    if looks_compact.all() or known.str.contains(r"^20\d{2}(0[1-9]|1[0-2])([0-2]\d|3[01])$").all():
+        return None
+    if size.is_in(list(_UNIX)).mean() > 0.9:  # type: ignore[operator]
+        # Integers keep all 19 digits of nanoseconds; floats do not.
+        whole = text.str.extract(r"^(\d+)").cast(pl.Int64, strict=False)
+        part = text.str.extract(r"([.,]\d+)$").str.replace(",", ".", literal=True).cast(pl.Float64).fill_null(0.0)
+        length = text.str.extract(r"^(\d+)").str.len_chars().cast(pl.Int64)
+        frame = pl.DataFrame({"whole": whole, "part": part, "size": length})
+        micros = frame.select(
+            pl.when(pl.col("size").is_in([9, 10]))
+            .then(pl.col("whole") * 1_000_000 + (pl.col("part") * 1e6).round().cast(pl.Int64))
+            .when(pl.col("size").is_in([12, 13]))
+            .then(pl.col("whole") * 1000 + (pl.col("part") * 1e3).round().cast(pl.Int64))
+            .when(pl.col("size").is_in([15, 16]))
+            .then(pl.col("whole"))
+            .when(pl.col("size").is_in([18, 19]))
+            .then(pl.col("whole") // 1000)
+            .alias("micros")
+        ).to_series()
+        return Stamps(naive, micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), ("times are Unix time",))
+    value = numbers.cast(pl.Float64, strict=False)
+    if ((value >= 20_000) & (value < 80_000)).all() and numbers.str.contains(r"\.\d").any():
+        days = text.str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
+        return Stamps(_of_excel(days), none, ("times are days since 1899-12-30, as a spreadsheet counts",))
+    shown = ", ".join(known.head(3).to_list())
+    return Stamps(
+        naive, none, (),
+        f"the times are plain numbers ({shown}, ...): a count since the logger started (uptime) is no time",
+        "Give every reading the time of a clock: name another column with --time, or the meaning of the number with "
+        "--time-format unix, unix_ms or excel",
+    )  # fmt: skip
+
+
+def _of_excel(days: pl.Series) -> pl.Series:
+    return _of_micros((days * 86_400).round() * 1e6 + _EXCEL_EPOCH)
+
+
+def _of_micros(micros: pl.Series) -> pl.Series:
+    usable = micros.is_finite() & (micros.abs() < 2.5e17)
+    return pl.select(pl.when(usable).then(micros).cast(pl.Int64).cast(pl.Datetime("us"))).to_series()
+
+
+def _parts(text: pl.Series, pattern: str) -> pl.DataFrame:
+    frame = pl.DataFrame({"row": range(len(text)), "text": text}, schema={"row": pl.UInt32, "text": pl.String})
+    frame = frame.filter(pl.col("text").str.contains(pattern))
+    groups = re.compile(pattern.replace("(?i:", "(?:")).groupindex
+    return frame.with_columns(
+        pl.col("text").str.extract(pattern, place).alias(group) for group, place in groups.items()
+    )
+
+
+def _moments(parts: pl.DataFrame, day: str, month: str) -> pl.DataFrame:
+    """`wall` as written and `minutes`, its offset to UTC, null where none is written."""
+    name = pl.col("name").str.to_lowercase().str.slice(0, 3)
+    number = name.replace_strict(list(_MONTHS), [str(i) for i in range(1, 13)], default=None)
+    year = pl.when(pl.col("year").str.len_chars() == 2).then(pl.format("20{}", "year")).otherwise("year")
+    half = pl.col("half").str.to_lowercase().str.slice(0, 1)
+    hour = pl.col("hour").cast(pl.Int32).fill_null(0)
+    hour = pl.when(half.is_not_null()).then(hour % 12 + 12 * (half == "p").cast(pl.Int32)).otherwise(hour)
+    is_valid_half = half.is_null() | pl.col("hour").cast(pl.Int32).is_between(1, 12)
+    written = pl.format(
         "{}-{}-{} {}:{}:{}.{}",
-        "year",
-        pl.col(month).str.zfill(2),
-        pl.col(day).str.zfill(2),
-        hour.str.zfill(2),
-        "minute",
+        year,
+        pl.coalesce("month", number, month).str.zfill(2),
+        pl.coalesce("day", day).str.zfill(2),
+        hour.cast(pl.String).str.zfill(2),
+        pl.col("minute").fill_null("00"),
         pl.col("second").fill_null("00"),
         pl.col("fraction").fill_null("0").str.pad_end(6, "0").str.slice(0, 6),
     )
-    return parts.select(text.str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us", strict=False)).to_series()
-
-
-def _instants(text: pl.Series, iso: pl.DataFrame) -> pl.Series:
-    digits = pl.col("zone").str.replace_all(r"[^0-9]", "").str.pad_end(4, "0")
-    minutes = digits.str.slice(0, 2).cast(pl.Int32) * 60 + digits.str.slice(2, 2).cast(pl.Int32)
-    sign = pl.when(pl.col("zone").str.starts_with("-")).then(-1).otherwise(1)
-    offset = pl.when(pl.col("zone") == "Z").then(0).otherwise(sign * minutes)
-    written = iso.with_columns(_assembled(iso, "day", "month").alias("written"))
-    with_offset = written.select(pl.col("written") - pl.duration(minutes=offset)).to_series()
-    micros = pl.coalesce(
-        text.str.extract(_UNIX).cast(pl.Float64) * 1e6, text.str.extract(_UNIX_MILLIS).cast(pl.Float64) * 1e3
+    sign = pl.when(pl.col("zone").str.contains("-", literal=True)).then(-1).otherwise(1)
+    hours = pl.col("zone").str.extract(r"[+-](\d{1,2})").cast(pl.Int32)
+    rest = pl.col("zone").str.extract(r"[+-]\d{2}:?(\d{2})$").cast(pl.Int32).fill_null(0)
+    known = pl.col("zone").str.to_uppercase().replace_strict(_ABBREVIATIONS, default=None, return_dtype=pl.Int32)
+    return parts.with_columns(
+        pl.when(is_valid_half)
+        .then(written.str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us", strict=False))
+        .alias("wall"),
+        pl.coalesce(sign * (hours * 60 + rest), known).alias("minutes"),
     )
-    unix = pl.select(micros.round().cast(pl.Int64).cast(pl.Datetime("us"))).to_series()
-    return pl.select(pl.coalesce(with_offset, unix).dt.replace_time_zone("UTC")).to_series()
 
 
-def _order_of(local: pl.DataFrame, text: pl.Series) -> tuple[bool, list[str], str | None]:
-    """Whether the day comes first, from days above 12 anywhere in the file; notes; and why it cannot be told."""
-    first, other = local["first"].cast(pl.Int32), local["other"].cast(pl.Int32)
-    day_first, month_first = (first > 12).fill_null(False), (other > 12).fill_null(False)
-    unequal = (first != other).fill_null(False)
-    if not unequal.any():
-        return True, [], None
+def _order_of(
+    parts: pl.DataFrame, text: pl.Series, dates: Literal["dmy", "mdy"] | None
+) -> tuple[bool, list[str], str | None, str]:
+    """Whether the day comes first (as told, by dots, or from days above 12); notes; why it cannot be told; remedy."""
+    written = parts.filter(pl.col("first").is_not_null())
+    first, other = written["first"].cast(pl.Int32), written["other"].cast(pl.Int32)
+    remedy = "Say which comes first: --dates dmy (day, month, year) or --dates mdy; or write dates year first"
+    if written.is_empty():
+        return True, [], None, remedy
+    if dates is not None:
+        return dates == "dmy", [], None, remedy
+    if written["text"].str.contains(r"^\D*\d{1,2}-\d{1,2}-\d{2}(\D|$)").any():
+        shown = written["text"][0]
+        return (
+            True,
+            [],
+            f"'{shown}' may begin with the year, the month or the day",
+            "Name the format: --time-format '%d-%m-%y %H:%M'",
+        )
+    day_first, month_first = first > 12, other > 12
     if day_first.any() and month_first.any():
-        both = f"'{text.filter(day_first)[0]}' and '{text.filter(month_first)[0]}'"
-        return True, [], f"dates are written both day/month and month/day: {both}"
+        both = f"'{written['text'].filter(day_first)[0]}' and '{written['text'].filter(month_first)[0]}'"
+        return True, [], f"dates are written both day/month and month/day: {both}", "Write dates year first: 2023-12-21"
     if not day_first.any() and not month_first.any():
-        return True, [], f"'{text.filter(unequal)[0]}' may be day/month or month/day and no other date tells which"
+        if written["text"].str.contains(r"^\D*\d{1,2}\.\d{1,2}\.\d").all():
+            return True, ["dates with dots are read as day.month.year (--dates mdy says otherwise)"], None, remedy
+        unequal = first != other
+        if not unequal.any():
+            return True, [], None, remedy
+        shown = written["text"].filter(unequal)[0]
+        return True, [], f"'{shown}' may be day/month or month/day and no other date tells which", remedy
     shown, order = (day_first, "day/month/year") if day_first.any() else (month_first, "month/day/year")
-    return bool(day_first.any()), [f"dates are read as {order}, as '{text.filter(shown)[0]}' shows"], None
+    note = f"dates are read as {order}, as '{written['text'].filter(shown)[0]}' shows"
+    return bool(day_first.any()), [note], None, remedy

@@ -1,21 +1,25 @@
-"""Fill Gold from a raw export or from the simulated greenhouse. Adding the same readings again changes nothing."""
+"""Fill Gold from raw exports or from the simulated greenhouse. Adding the same readings again changes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 
 from hydro_assets.durations import duration_text
-from hydro_assets.errors import DataContractError, SourceFileError
+from hydro_assets.errors import DataContractError, HydroError, SourceFileError
 from hydro_assets.features.feature_job import farm_spec
-from hydro_assets.ingest.csv_import import new_readings, read_export
+from hydro_assets.ingest import journal
+from hydro_assets.ingest.cadence import cadence_text, finest_step, leaves_empty, sensor_cadences, slow_sensors
 from hydro_assets.ingest.dimensions import dim_equipment, dim_time
+from hydro_assets.ingest.export import Export, read_export
+from hydro_assets.ingest.merge import differing_from, new_readings
+from hydro_assets.ingest.profile import Profile
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.quality.gold_findings import finest_step, ranges
+from hydro_assets.settings import Settings
 from hydro_assets.tables import (
     ACTUATOR_COLUMNS,
     GOLD_DIM_EQUIPMENT,
@@ -32,60 +36,194 @@ _OPTIONAL = {*(c.name for c in SENSORS), *ACTUATOR_COLUMNS, *OPTIMAL_FLAGS, "wat
 
 @dataclass(frozen=True)
 class GoldImport:
-    """What an import did."""
+    """What an import did. `read + held == added + known + merged + sum(left_out)`."""
 
     read: int
     added: int
+    known: int
     days: tuple[date, ...]
     systems: tuple[str, ...]
-    cadence: timedelta | None
-    notes: tuple[str, ...]
+    cadences: pl.DataFrame
+    merged: int = 0
+    held: int = 0
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    import_id: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        if not self.added:
+        if self.known and self.known == self.read + self.held:
             return f"all {self.read:,} readings are in Gold already, nothing changed"
-        known = f", {self.read - self.added:,} were there already" if self.read > self.added else ""
+        reasons = ", ".join(f"{n:,} {reason}" for reason, n in self.left_out.items())
+        total = (
+            f"{self.read:,} readings in the file"
+            + (f" + {self.held:,} held between changes" if self.held else "")
+            + f" = {self.added:,} added + {self.known:,} already there + {self.merged:,} merged + "
+            f"{sum(self.left_out.values()):,} left out" + (f" ({reasons})" if reasons else "")
+        )
+        if not self.added:
+            return f"nothing changed; {total}"
+        number = f" as import {self.import_id}" if self.import_id is not None else ""
         return (
-            f"{self.added:,} readings of {', '.join(self.systems)} added to Gold{known}; "
-            f"{len(self.days)} days, {self.days[0]} to {self.days[-1]}"
+            f"{self.added:,} readings of {', '.join(self.systems)} added to Gold{number}; "
+            f"{len(self.days)} days, {self.days[0]} to {self.days[-1]}; {total}"
         )
 
 
-def import_export(lakehouse: Lakehouse, path: Path, system_id: str | None, ingested_at: datetime) -> GoldImport:
-    """Add the readings of a raw export to Gold.
+def read_exports(
+    lakehouse: Lakehouse, paths: Sequence[Path], system_id: str | None, ingested_at: datetime, profile: Profile | None
+) -> list[Export]:
+    """Every file read, before anything is written.
 
-    Raises SourceFileError, before anything is written, when the file cannot be read whole, or when Gold would still
-    hold too few readings with it (a few late rows of a long history are welcome).
+    Raises SourceFileError, with the problems of all files, when one cannot be read whole, or when Gold would still
+    hold too few readings with them (a few late rows of a long history are welcome).
     """
-    export = read_export(path, system_id, ingested_at, lakehouse.settings)
+    exports, problems = [], []
+    for path in paths:
+        try:
+            exports.append(read_export(path, system_id, ingested_at, lakehouse.settings, profile))
+        except SourceFileError as error:
+            problems.append(error)
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        remedies = "; ".join(dict.fromkeys(e.remedy for e in problems))
+        raise SourceFileError.of_all([e.problem for e in problems], remedies)
     least, held = lakehouse.settings.minimum_records, 0
     if lakehouse.exists(GOLD_IOT_DATA.name):
         held = sum(lakehouse.rows_by_day(GOLD_IOT_DATA.name).values())
-    if held + export.frame.height < least:
+    found = sum(e.frame.height for e in exports)
+    if held + found < least:
         beside = f" beside the {held} in Gold" if held else ""
         raise SourceFileError(
-            f"{path} holds {export.frame.height} readings{beside}, fewer than the {least} that a model needs at least",
+            f"{', '.join(map(str, paths))} holds {found} readings{beside}, fewer than the {least} that a model needs "
+            "at least",
             "Export a longer period (several days), or lower HYDRO_MINIMUM_RECORDS if you know better",
         )
-    impossible = [f"WARNING {finding.sentence}" for finding in ranges(export.frame) if finding.stops]
-    return add_readings(lakehouse, export.frame, [*export.notes, *impossible])
+    return exports
 
 
-def add_readings(lakehouse: Lakehouse, incoming: pl.DataFrame, notes: Sequence[str] = ()) -> GoldImport:
-    """Add readings that Gold does not hold yet, and the calendar and equipment they need."""
+def import_export(
+    lakehouse: Lakehouse,
+    path: Path,
+    system_id: str | None,
+    ingested_at: datetime,
+    profile: Profile | None = None,
+    replaces: bool = False,
+    report: Callable[[str], None] = lambda line: None,
+) -> GoldImport:
+    """Read one export and add its readings to Gold as the next import. Raises as `read_exports` does."""
+    (export,) = read_exports(lakehouse, [path], system_id, ingested_at, profile)
+    return import_readings(lakehouse, export, path.name, ingested_at, replaces, report)
+
+
+def import_readings(
+    lakehouse: Lakehouse,
+    export: Export,
+    file: str,
+    now: datetime,
+    replaces: bool = False,
+    report: Callable[[str], None] = lambda line: None,
+) -> GoldImport:
+    """Add the readings of an export to Gold as the next import.
+
+    `replaces`: earlier imports in force of a file of this name, of the same systems and of overlapping time, are
+    taken back once the new rows are in. `report` is told when another import is waited for, and what is taken back.
+    """
+    with journal.gold_lock(lakehouse.settings, report):
+        known = journal.entries(lakehouse)
+        days = export.frame["date"].unique().sort().to_list()
+        stored = _existing(lakehouse, export.frame, days)
+        number, stamp = journal.next_place(known, stored, now)
+        incoming = export.frame.with_columns(pl.lit(stamp).alias("ingestion_timestamp"))
+        systems = tuple(incoming["system_id"].unique().sort().to_list())
+        first, last = incoming["timestamp_key"].min(), incoming["timestamp_key"].max()
+        assert isinstance(first, datetime)
+        assert isinstance(last, datetime)
+        taken = journal.overtaken_by(known, file, systems, first, last) if replaces else []
+        if stored is not None and taken:
+            stored = stored.filter(~pl.col("ingestion_timestamp").is_in([e.ingestion_timestamp for e in taken]))
+        fresh = incoming if stored is None else new_readings(incoming, stored)
+        done = _done(export, incoming, fresh, number if fresh.height else None, lakehouse.settings)
+        if stored is not None and (corrected := differing_from(fresh, stored)):
+            done = replace(done, notes=(*done.notes, _correction_note(corrected, done)))
+        if fresh.height:
+            journal.record(
+                lakehouse,
+                journal.Entry(
+                    number, file, ",".join(systems), done.read, done.added, done.known, done.merged,
+                    sum(done.left_out.values()), first, last, stamp, now,
+                ),
+            )  # fmt: skip
+            lakehouse.append(present_columns(fresh), fresh.select(present_columns(fresh).column_names))
+        for entry in taken:
+            span_text = f"{entry.first_reading:%Y-%m-%d} .. {entry.last_reading:%Y-%m-%d}"
+            report(f"import {entry.import_id} of {entry.source_file} ({span_text}) is taken back")
+        if taken:
+            journal.forget(lakehouse, taken, now)
+        if fresh.height or taken:
+            _extend_dimensions(lakehouse)
+    return done
+
+
+def _correction_note(corrected: int, done: GoldImport) -> str:
+    text = f"{corrected:,} readings differ from what Gold holds of the same instant, and count in its place from now on"
+    if corrected > done.added / 2:
+        text = f"WARNING {text}; of another system? hydro forget {done.import_id}, and import with --system NAME"
+    return text
+
+
+def preview(lakehouse: Lakehouse, export: Export) -> GoldImport:
+    """What importing would do; nothing is written."""
+    stored = _existing(lakehouse, export.frame, export.frame["date"].unique().sort().to_list())
+    fresh = export.frame if stored is None else new_readings(export.frame, stored)
+    return _done(export, export.frame, fresh, None, lakehouse.settings)
+
+
+def forget_import(
+    lakehouse: Lakehouse, import_id: int, now: datetime, report: Callable[[str], None] = lambda line: None
+) -> tuple[journal.Entry, int]:
+    """Take the rows of one import out of Gold: (its entry, rows taken). Raises HydroError for an unknown number."""
+    with journal.gold_lock(lakehouse.settings, report):
+        known = journal.entries(lakehouse)
+        entry = next((e for e in known if e.import_id == import_id), None)
+        if entry is None:
+            numbers = ", ".join(str(e.import_id) for e in known if e.forgotten_at is None) or "none"
+            raise HydroError(f"There is no import {import_id}; in force: {numbers}", "List them: hydro imports")
+        if entry.forgotten_at is not None:
+            raise HydroError(
+                f"Import {import_id} was taken back on {entry.forgotten_at:%Y-%m-%d}", "List them: hydro imports"
+            )
+        gone = journal.forget(lakehouse, [entry], now)
+        _extend_dimensions(lakehouse)
+    return entry, gone
+
+
+def add_readings(lakehouse: Lakehouse, incoming: pl.DataFrame) -> GoldImport:
+    """Add readings that Gold does not hold yet (of the simulator), and the calendar and equipment they need."""
     days = incoming["date"].unique().sort().to_list()
     existing = _existing(lakehouse, incoming, days)
     fresh = incoming if existing is None else new_readings(incoming, existing)
     if not fresh.is_empty():
         lakehouse.append(present_columns(fresh), fresh.select(present_columns(fresh).column_names))
         _extend_dimensions(lakehouse)
+    return _done(None, incoming, fresh, None, lakehouse.settings)
+
+
+def _done(
+    export: Export | None, incoming: pl.DataFrame, fresh: pl.DataFrame, number: int | None, settings: Settings
+) -> GoldImport:
     return GoldImport(
-        read=incoming.height,
+        read=incoming.height if export is None else export.readings,
         added=fresh.height,
+        known=incoming.height - fresh.height,
         days=tuple(fresh["date"].unique().sort().to_list()),
         systems=tuple(incoming["system_id"].unique().sort().to_list()),
-        cadence=cadence(incoming),
-        notes=tuple(notes),
+        cadences=sensor_cadences(incoming, settings.default_system),
+        merged=0 if export is None else export.merged,
+        held=0 if export is None else export.held,
+        left_out={} if export is None else export.left_out,
+        import_id=number,
+        notes=() if export is None else tuple(export.notes),
     )
 
 
@@ -99,26 +237,43 @@ def present_columns(frame: pl.DataFrame) -> Table:
     return replace(GOLD_IOT_DATA, columns=columns)
 
 
-def cadence(readings: pl.DataFrame) -> timedelta | None:
-    """Median distance of two readings of one system; None for fewer than two."""
-    distances = readings.sort("timestamp_key").select(pl.col("timestamp_key").diff().over("system_id")).to_series()
-    return distances.drop_nulls().median()  # type: ignore[return-value]
+def step_advice(cadences: pl.DataFrame, settings: Settings) -> str | None:
+    """What to set when sensors are read more slowly than the grid steps; None where the grid fits."""
+    slow = slow_sensors(cadences, settings.feature_step)
+    if slow.is_empty():
+        return None
+    slowest = slow["every"].max()
+    assert isinstance(slowest, timedelta)
+    step = duration_text(finest_step(slowest))
+    text = (
+        f"{cadence_text(slow)}, more slowly than the feature step of {duration_text(settings.feature_step)}: "
+        f"run with --step {step}, or set HYDRO_FEATURE_STEP={step}"
+    )
+    if slow.height < cadences.height or slowest > 2 * slow["every"].min():  # type: ignore[operator]
+        text += f"; of a logger that writes changes only, import with --hold {duration_text(finest_step(3 * slowest))}"
+    return text
 
 
 def require_fitting_grid(lakehouse: Lakehouse) -> None:
-    """Raise before a grid is built that the newest readings leave mostly empty, or that the feature table has not."""
+    """Raise before a grid is built that the newest readings leave mostly empty, or that the feature table has not.
+
+    Judged is the target; in a system without it, the sensor that is read most often.
+    """
     settings = lakehouse.settings
     newest = lakehouse.days(GOLD_IOT_DATA.name)[-7:]
     rows = lakehouse.read_polars(GOLD_IOT_DATA.name, newest[0], newest[-1] + timedelta(days=1))
-    if "system_id" not in rows.columns:
-        rows = rows.with_columns(system_id=pl.lit(settings.default_system))
-    distance = cadence(rows)
-    if distance is not None and distance > 2 * settings.feature_step:
-        step = duration_text(finest_step(distance))
+    cadences = sensor_cadences(rows, settings.default_system)
+    is_target = pl.col("sensor") == settings.target_col
+    judged = (
+        cadences.sort(~is_target, "every").group_by("system_id", maintain_order=True).first()
+        if len(cadences)
+        else cadences
+    )
+    if len(judged) and all(leaves_empty(settings.feature_step, every) for every in judged["every"]):
+        advice = step_advice(cadences, settings)
         raise DataContractError(
-            f"Readings come every {duration_text(distance)} (median), too slowly for a feature step of "
-            f"{duration_text(settings.feature_step)}: most steps would be empty",
-            f"Call hydro run --step {step}, or set HYDRO_FEATURE_STEP={step}",
+            f"Most steps of {duration_text(settings.feature_step)} would be empty: {advice}",
+            f"Call hydro run --step {duration_text(finest_step(judged['every'].min()))}",  # type: ignore[arg-type]
         )
     spec = farm_spec(lakehouse)
     if lakehouse.exists(spec.table.name):
@@ -126,7 +281,7 @@ def require_fitting_grid(lakehouse: Lakehouse) -> None:
 
 
 def _existing(lakehouse: Lakehouse, incoming: pl.DataFrame, days: Sequence[date]) -> pl.DataFrame | None:
-    if not lakehouse.exists(GOLD_IOT_DATA.name):
+    if not lakehouse.exists(GOLD_IOT_DATA.name) or not days:
         return None
     stored = lakehouse.read_polars(GOLD_IOT_DATA.name, days[0], days[-1] + timedelta(days=1))
     lacking = [pl.lit(None, kind).alias(n) for n, kind in incoming.schema.items() if n not in stored.columns]
@@ -136,5 +291,5 @@ def _existing(lakehouse: Lakehouse, incoming: pl.DataFrame, days: Sequence[date]
 
 def _extend_dimensions(lakehouse: Lakehouse) -> None:
     days = lakehouse.days(GOLD_IOT_DATA.name)
-    lakehouse.overwrite(GOLD_DIM_TIME, dim_time(days[0], days[-1] + timedelta(days=1)))
+    lakehouse.overwrite(GOLD_DIM_TIME, dim_time(days))
     lakehouse.overwrite(GOLD_DIM_EQUIPMENT, dim_equipment())

@@ -12,6 +12,9 @@ from datetime import date, timedelta
 import polars as pl
 
 from hydro_assets.durations import duration_text
+from hydro_assets.ingest.cadence import finest_step, is_filled, sensor_cadences
+from hydro_assets.ingest.merge import merge_instants
+from hydro_assets.ingest.report import placeholder
 from hydro_assets.quality.finding import Finding, share_finding
 from hydro_assets.settings import Settings
 from hydro_assets.tables import REQUIRED_SENSORS, SENSOR, ZERO_IS_PLACEHOLDER
@@ -39,7 +42,7 @@ def day_findings(readings: pl.DataFrame, day: date) -> list[Finding]:
         _own_day(readings, day),
         _duplicates(readings),
         *ranges(readings),
-        *completeness(readings),
+        *completeness(_merged(readings)),
     ]
 
 
@@ -56,6 +59,12 @@ def _in_force(readings: pl.DataFrame) -> pl.DataFrame:
     place = [c for c in ("system_id", "timestamp_key") if c in readings.columns]
     latest = pl.col("ingestion_timestamp").max().over(*place, pl.coalesce(*names, alone))
     return readings.filter(pl.col("ingestion_timestamp").eq_missing(latest))
+
+
+def _merged(readings: pl.DataFrame) -> pl.DataFrame:
+    """One row per instant where the rows agree: a row of pH and another of RH are one complete reading."""
+    keys = [c for c in ("system_id", "timestamp_key") if c in readings.columns]
+    return merge_instants(readings, keys).frame
 
 
 def enough_history(records: int, first: date, last: date, settings: Settings) -> list[Finding]:
@@ -82,11 +91,11 @@ def enough_history(records: int, first: date, last: date, settings: Settings) ->
 
 
 def ranges(readings: pl.DataFrame) -> list[Finding]:
-    """Share of each sensor's known cells that are physically impossible; placeholder zeros are not counted."""
+    """Share of each sensor's known cells that are physically impossible; placeholders (0, -127, ...) do not count."""
     found = []
     for name in _sensors(readings):
         known = readings[name].drop_nulls()
-        outside = known.filter(~_possible(name, known) & ~_placeholder(name, known))
+        outside = known.filter(~_possible(name, known) & ~placeholder(name, known))
         share = len(outside) / len(known) if len(known) else 0.0
         sensor = SENSOR[name]
         extremes = f" ({outside.min():g} to {outside.max():g})" if len(outside) else ""
@@ -117,17 +126,27 @@ def completeness(readings: pl.DataFrame) -> list[Finding]:
 
 
 def cadence(readings: pl.DataFrame, settings: Settings) -> list[Finding]:
-    """Median distance of consecutive readings against the grid step, per system."""
+    """How often the sensors of each system are read, against the grid step: the rule of import and run.
+
+    Judged is the most frequent sensor of a system; slower ones are named.
+    """
     step, found = settings.feature_step, []
-    for system, rows in _by_system(readings, settings.default_system):
-        distance = rows["timestamp_key"].unique().sort().diff().drop_nulls().median()
-        if not isinstance(distance, timedelta):
-            continue
+    for (system,), rows in sensor_cadences(readings, settings.default_system).group_by(
+        "system_id", maintain_order=True
+    ):
+        distance = rows["every"].min()
+        assert isinstance(distance, timedelta)
         ok = is_filled(step, distance)
         never = distance > settings.gap_limit
         text = f"{system} is read every {_seconds(distance)}, the grid step is {_seconds(step)}"
         if not ok:
             text += f": most steps stay empty; set HYDRO_FEATURE_STEP={duration_text(finest_step(distance))}"
+        slow = {
+            n: every for n, every in rows.select("sensor", "every").iter_rows() if ok and not is_filled(step, every)
+        }
+        if slow:
+            told = ", ".join(f"{name} every {_seconds(every)}" for name, every in slow.items())
+            text += f"; {told}: these stay empty in most steps"
         facts = {"system_id": system, "median_seconds": distance.total_seconds()}
         found.append(Finding(f"cadence_{system}", ok, "error" if never else "warn", text, facts))
     return found
@@ -145,20 +164,17 @@ def _own_day(readings: pl.DataFrame, day: date) -> Finding:
 
 def _duplicates(readings: pl.DataFrame) -> Finding:
     keys = [c for c in ("system_id", "timestamp_key") if c in readings.columns]
-    values = _sensors(readings)
-    instants = readings.select(*keys, *values).unique().group_by(keys).len()
-    conflicting = instants.filter(pl.col("len") > 1).height
-    copies = readings.height - readings.select(*keys, *values).unique().height
-    share = conflicting / max(instants.height, 1)
-    text = f"of {instants.height:,} instants carry readings that differ ({copies:,} more rows are plain copies)"
+    found = merge_instants(readings, keys)
+    instants = readings.select(keys).n_unique()
+    share = found.differing / max(instants, 1)
+    text = f"of {instants:,} instants carry readings that differ ({found.merged:,} more rows agree and are merged)"
     if share > MIXED_SYSTEMS_SHARE:
         text += (
             "; two systems share one name: give Gold a system_id. A correction of readings without ids must come in a "
-            "file of the same name"
+            "file of the same name, or the wrong import be taken back: hydro imports, hydro forget"
         )
-    return share_finding(
-        "duplicates", text, share, 0.0, MIXED_SYSTEMS_SHARE, {"conflicting": conflicting, "copies": copies}
-    )
+    facts = {"conflicting": found.differing, "copies": found.merged}
+    return share_finding("duplicates", text, share, 0.0, MIXED_SYSTEMS_SHARE, facts)
 
 
 def _sensors(readings: pl.DataFrame) -> list[str]:
@@ -169,35 +185,12 @@ def _possible(name: str, cells: pl.Series) -> pl.Series:
     return cells.is_finite() & (cells >= SENSOR[name].low) & (cells <= SENSOR[name].high)
 
 
-def _placeholder(name: str, cells: pl.Series) -> pl.Series:
-    return (cells == 0) & (name in ZERO_IS_PLACEHOLDER)
-
-
 def _usable(name: str) -> pl.Expr:
     cell, sensor = pl.col(name), SENSOR[name]
     zero = (cell == 0) if name in ZERO_IS_PLACEHOLDER else pl.lit(False)
     return (cell.is_finite() & cell.is_between(sensor.low, sensor.high) & ~zero).fill_null(False)
 
 
-def _by_system(readings: pl.DataFrame, default: str) -> list[tuple[str, pl.DataFrame]]:
-    if "system_id" not in readings.columns:
-        return [(default, readings)]
-    named = readings.with_columns(pl.col("system_id").fill_null(default))
-    return [(str(key[0]), rows) for key, rows in sorted(named.group_by("system_id"), key=lambda item: str(item[0][0]))]
-
-
 def _seconds(value: timedelta) -> str:
     seconds = value.total_seconds()
     return f"{seconds:g} s" if seconds < 120 else f"{seconds / 60:g} min"
-
-
-def is_filled(step: timedelta, cadence: timedelta) -> bool:
-    """Whether readings of this cadence fall into nearly every step of a grid; loggers run a little slow."""
-    return cadence <= 1.25 * step
-
-
-def finest_step(cadence: timedelta) -> timedelta:
-    """The finest usual grid step that readings of this cadence fill."""
-    minutes = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360)
-    steps = [timedelta(seconds=10), timedelta(seconds=30), *(timedelta(minutes=m) for m in minutes)]
-    return next((step for step in steps if is_filled(step, cadence)), steps[-1])

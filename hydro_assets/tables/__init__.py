@@ -9,7 +9,13 @@ from hydro_assets.tables.feature_table import (
     usable_lags,
     usable_windows,
 )
-from hydro_assets.tables.gold_tables import EQUIPMENT_ROWS, GOLD_DIM_EQUIPMENT, GOLD_DIM_TIME, GOLD_IOT_DATA
+from hydro_assets.tables.gold_tables import (
+    EQUIPMENT_ROWS,
+    GOLD_DIM_EQUIPMENT,
+    GOLD_DIM_TIME,
+    GOLD_IMPORTS,
+    GOLD_IOT_DATA,
+)
 from hydro_assets.tables.prediction_tables import (
     FEATURE_DRIFT,
     MODELS,
@@ -23,6 +29,7 @@ from hydro_assets.tables.sensors import (
     ACTUATORS,
     BANDED_SENSORS,
     OPTIMAL_FLAGS,
+    PLACEHOLDERS,
     REQUIRED_SENSORS,
     SENSOR,
     SENSORS,
@@ -37,10 +44,12 @@ __all__ = [
     "FEATURE_DRIFT",
     "GOLD_DIM_EQUIPMENT",
     "GOLD_DIM_TIME",
+    "GOLD_IMPORTS",
     "GOLD_IOT_DATA",
     "KEYS",
     "MODELS",
     "OPTIMAL_FLAGS",
+    "PLACEHOLDERS",
     "PREDICTION_ACCURACY",
     "PROMOTION_LOG",
     "REQUIRED_SENSORS",

@@ -53,6 +53,28 @@ GOLD_DIM_EQUIPMENT = Table(
     keys=("equipment_id",),
 )
 
+GOLD_IMPORTS = Table(
+    names.IMPORTS,
+    (
+        Column("import_id", "int", "", "1, 2, 3, ... in the order of the imports", 1, None, nullable=False),
+        Column("source_file", "string", "", "name of the file"),
+        Column("systems", "string", "", "systems of its readings, comma-separated"),
+        Column("readings", "bigint", "1", "readings in the file", 0, None),
+        Column("added", "bigint", "1", "rows added to Gold", 0, None),
+        Column("known", "bigint", "1", "rows that Gold had in force already", 0, None),
+        Column("merged", "bigint", "1", "readings that went into the row of another one of their instant", 0, None),
+        Column("left_out", "bigint", "1", "lines that are no usable readings", 0, None),
+        Column("first_reading", "timestamp", "", "first timestamp_key; naive, in the farm's time zone"),
+        Column("last_reading", "timestamp", "", "last timestamp_key; naive, in the farm's time zone"),
+        Column("ingestion_timestamp", "timestamp", "", "the rows of gold.iot_data that carry it are this import's"),
+        Column("imported_at", "timestamp", "", "when it was imported, UTC"),
+        Column("forgotten_at", "timestamp", "", "when its rows were taken out of Gold again, UTC"),
+    ),
+    "Imports of raw exports, one row each, in their order.",
+    keys=("import_id",),
+    time_column="imported_at",
+)
+
 EQUIPMENT_ROWS: tuple[tuple[int, str, str, str], ...] = tuple(
     (i, code, code.replace("_", " "), text) for i, (_, code, text) in enumerate(ACTUATORS, start=1)
 )

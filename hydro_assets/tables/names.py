@@ -3,6 +3,7 @@
 IOT_DATA = "gold.iot_data"
 DIM_TIME = "gold.dim_time"
 DIM_EQUIPMENT = "gold.dim_equipment"
+IMPORTS = "gold.imports"
 SENSOR_FEATURES = "feature_store.sensor_features"
 BATCH_PREDICTIONS = "predictions.batch_predictions"
 SYSTEM_OUTLOOK = "predictions.system_outlook"

@@ -20,6 +20,11 @@ SENSOR: dict[str, Column] = {c.name: c for c in SENSORS}
 
 # Sensors for which an exact zero cannot be a measurement while the system runs, and so is a placeholder.
 ZERO_IS_PLACEHOLDER: frozenset[str] = frozenset({"ph_level", "tds_level", "ec_level", "air_humidity"})
+# What probes, buses and loggers write for "no answer", where it cannot be a measurement: a cell that equals one of
+# these and lies outside the physical range. -127 and 85: DS18B20; -999, -9999: Campbell; -1023, 1023: a 10-bit ADC.
+PLACEHOLDERS: frozenset[float] = frozenset(
+    {-1.0, -99.0, -127.0, -999.0, -9999.0, -1023.0, 85.0, 255.0, 999.0, 1023.0, 9999.0, 65535.0}
+)
 
 # The quantities that a farm is expected to measure; conductivity may be given as TDS or as EC.
 REQUIRED_SENSORS: tuple[tuple[str, ...], ...] = (

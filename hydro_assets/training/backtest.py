@@ -16,7 +16,7 @@ from hydro_assets.errors import DataContractError
 from hydro_assets.features.spec import FeatureSpec
 from hydro_assets.features.system_features import features_of_system
 from hydro_assets.forecasting.baselines import BASELINES
-from hydro_assets.ingest.csv_import import read_export
+from hydro_assets.ingest.export import read_export
 from hydro_assets.settings import Settings
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.splits import Split, rolling_origins

@@ -42,11 +42,13 @@ GOOD_LINE = "5,2026-03-01 00:04:00,6.04,900.5,2.00,23.5,61.2,20.1,OFF,OFF,ON,OFF
         pytest.param(None, ["farm.csv", "there is no file"], id="missing file"),
         pytest.param("", ["empty"], id="empty file"),
         pytest.param(export(0), ["no reading"], id="header only"),
-        pytest.param(export(1200, header=HEADER.replace("pH,", "acidity,", 1)), ["pH"], id="missing column"),
-        pytest.param(export(1200, {4: GOOD_LINE.replace("6.04", "sour")}), ["line 6", "sour"], id="text in a number"),
+        pytest.param(export(1200, header=HEADER.replace("timestamp,", "when,")), ["--time when"], id="missing column"),
         pytest.param(
-            export(1200, {4: GOOD_LINE.replace("2026-03-01", "yesterday")}), ["line 6", "yesterday"], id="date"
+            export(1200, {4: GOOD_LINE.replace("6.04", "sour")}),
+            ["line 6", "sour", "--null sour"],
+            id="text in a number",
         ),
+        pytest.param(export(1200).replace("2026-03-01", "yesterday"), ["line 2", "yesterday"], id="date"),
         pytest.param(export(999), ["999", "1000"], id="fewer than 1000 records"),
     ],
 )

@@ -33,7 +33,7 @@ from polars.testing import assert_frame_equal
 from hydro_assets.databricks.plain_jobs import CODE_ROOT
 from hydro_assets.databricks.requirements import cluster_requirements
 from hydro_assets.defs.jobs.import_job import IMPORT_JOB
-from hydro_assets.ingest.csv_import import EXPORT_HEADERS
+from hydro_assets.ingest.headers import HEADER_OF
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.gold import import_export
 from hydro_assets.settings import Settings, load_settings, remember
@@ -78,7 +78,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A raw export of a small farm."""
     start, end = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
     readings = simulate(1, start, end, seed=7, faults=Faults())
-    raw = readings.select(pl.col(name).alias(header) for name, header in EXPORT_HEADERS.items() if name in readings)
+    raw = readings.select(pl.col(name).alias(header) for name, header in HEADER_OF.items() if name in readings)
     switches = pl.when(cs.boolean()).then(pl.lit("ON")).otherwise(pl.lit("OFF")).name.keep()
     path = tmp_path_factory.mktemp("export") / "farm.csv"
     raw.with_columns(switches).write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S")

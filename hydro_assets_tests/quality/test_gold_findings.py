@@ -7,9 +7,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from hydro_assets.durations import duration_text
 from hydro_assets.quality import Finding
-from hydro_assets.quality.gold_findings import cadence, completeness, day_findings, enough_history, finest_step, ranges
+from hydro_assets.quality.gold_findings import cadence, completeness, day_findings, enough_history, ranges
 from hydro_assets.settings import Settings
 
 DAY = date(2026, 1, 5)
@@ -50,7 +49,7 @@ def test_day_findings__a_good_day_passes() -> None:
             gold(2, timestamp_key=[START, START], ph_level=[6.0, 5.0]),
             "duplicates",
             "error",
-            "100.0% of 1 instants carry readings that differ (0 more rows are plain copies); two systems share",
+            "100.0% of 1 instants carry readings that differ (0 more rows agree and are merged); two systems share",
             id="two systems under one name",
         ),
         pytest.param(
@@ -147,14 +146,6 @@ def test_day_findings__judge_a_mended_day_as_mended() -> None:
     mended = gold().with_columns(reading_id=pl.Series([1, 2, 3, 4]), ingestion_timestamp=pl.lit(datetime(2026, 1, 2)))
     assert "ph_level_range" in failed(day_findings(wrong, DAY))
     assert failed(day_findings(pl.concat([wrong, mended]), DAY)) == failed(day_findings(mended, DAY))
-
-
-@pytest.mark.parametrize(
-    ("cadence_s", "step"),
-    [(2, "10s"), (12, "10s"), (60, "1min"), (60.6, "1min"), (80, "2min"), (400, "10min"), (3660, "1h"), (90000, "6h")],
-)
-def test_finest_step__is_filled_though_the_logger_runs_a_little_slow(cadence_s: float, step: str) -> None:
-    assert duration_text(finest_step(timedelta(seconds=cadence_s))) == step
 
 
 def test_day_findings__without_ids_take_a_later_file_of_the_same_name_as_a_correction() -> None:

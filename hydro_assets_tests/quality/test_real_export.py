@@ -10,7 +10,7 @@ import pytest
 
 from hydro_assets.features.spec import FeatureSpec
 from hydro_assets.features.system_features import features_of_system
-from hydro_assets.ingest.csv_import import read_export
+from hydro_assets.ingest.export import read_export
 from hydro_assets.quality import feature_findings, gold_findings, probe_findings
 from hydro_assets.settings import Settings
 
