@@ -151,7 +151,7 @@ class PathTables:
         from deltalake import CommitProperties, write_deltalake
 
         noted = CommitProperties(custom_metadata={"userMetadata": note})
-        write_deltalake(self.uri(name), frame, commit_properties=noted, **how)
+        write_deltalake(self.uri(name), _plain_text(frame), commit_properties=noted, **how)
 
     def version(self, name: str) -> TableVersion:
         table = self._table(name)
@@ -177,3 +177,13 @@ def _delta_field(column: Column) -> Any:
 
     kind = PrimitiveType(_DELTA_OF_SQL.get(column.type, column.type))
     return Field(column.name, kind, nullable=column.nullable, metadata={"comment": comment_of(column)})
+
+
+def _plain_text(frame: pl.DataFrame) -> Any:
+    """An Arrow table with text as `string`: delta-rs keeps polars' views in the Parquet file, and of such a column
+    pysail 0.7.2 says in a grouped query "Cannot cast column from 'Utf8View' (physical) to 'Utf8' (logical)"."""
+    import pyarrow as pa
+
+    rows = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+    fields = [f.with_type(pa.string()) if pa.types.is_large_string(f.type) else f for f in rows.schema]
+    return rows.cast(pa.schema(fields))
