@@ -7,7 +7,6 @@ from datetime import timedelta
 import polars as pl
 
 from hydro_assets.features.spec import FeatureSpec
-from hydro_assets.tables import SENSOR
 
 
 def step_aggregates(readings: pl.DataFrame, spec: FeatureSpec) -> pl.DataFrame:
@@ -45,7 +44,7 @@ def _minutes_since_previous(spec: FeatureSpec) -> pl.Expr:
 
 
 def _sensor_aggregates(name: str) -> list[pl.Expr]:
-    cell, low, high = pl.col(name), SENSOR[name].low, SENSOR[name].high
+    cell = pl.col(name)
     return [
         cell.mean(),
         cell.min().alias(f"{name}_min"),
@@ -54,9 +53,7 @@ def _sensor_aggregates(name: str) -> list[pl.Expr]:
         cell.count().cast(pl.Int32).alias(f"{name}_count"),
         pl.col(f"is_{name}_out_of_range").any(),
         pl.col(f"is_{name}_placeholder_zero").any(),
-        (((cell.min() == high) | (cell.max() == low)) & (cell.count() > 0))
-        .fill_null(False)
-        .alias(f"is_{name}_saturated"),
+        pl.col(f"is_{name}_saturated").any(),
     ]
 
 

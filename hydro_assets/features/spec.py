@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from hydro_assets.durations import duration_text
+from hydro_assets.features.probes import probe_reach
 from hydro_assets.settings import Settings
 from hydro_assets.tables import (
     ACTUATORS,
@@ -55,8 +56,8 @@ def _told(value: object) -> str:
 
 
 def look_back(step: timedelta) -> timedelta:
-    """The widest window; on the coarsest grids the six steps that a probe is judged by."""
-    return max(*WINDOWS, 6 * step)
+    """The widest window, each cell of which is judged by what its probe did before."""
+    return max(WINDOWS) + probe_reach(step)
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import polars as pl
 
 from hydro_assets.features import rolling
 from hydro_assets.features.grid import dense_grid, step_aggregates
+from hydro_assets.features.probes import judgements
 from hydro_assets.features.spec import FeatureSpec
 from hydro_assets.features.tidy_readings import tidy_readings
-from hydro_assets.tables import SENSOR, STUCK_WINDOW
-
-NOISE_WINDOW = timedelta(hours=6)
-NOISE_AUTOCORRELATION = 0.2
-NOISE_SHARE_OF_RANGE = 0.01
 
 
 def features_of_system(
@@ -32,22 +28,36 @@ def features_of_system(
     uses readings stamped before `t + step` and nothing later.
     """
     steps = step_aggregates(tidy_readings(readings, spec), spec)
-    dense = dense_grid(steps)
-    # Sums of centred values keep their digits. The centre is the segment's first value and not its mean, which would
-    # carry the rounding of later readings into earlier rows.
-    centred = dense.with_columns(
-        *(pl.col(name).drop_nulls().first().over("segment").alias(f"{name}__centre") for name in spec.sensors),
-        (pl.col("k") - pl.col("k").first().over("segment")).alias("__x"),
-    )
+    dense = _without_dead_cells(_centred(dense_grid(steps), spec), spec)
     over_segment = [e.over("segment").alias(n) for n, e in _segment_expressions(spec).items()]
-    rows = centred.with_columns(over_segment).filter(pl.col("observed"))
-    rows = rows.with_columns(*_row_expressions(spec)).with_columns(*_flags(spec))
+    rows = dense.with_columns(over_segment).filter(pl.col("observed"))
+    rows = rows.with_columns(*_row_expressions(spec))
     if start is not None:
         rows = rows.filter(pl.col("timestamp") >= start)
     if end is not None:
         rows = rows.filter(pl.col("timestamp") < end)
     return rows.with_columns(system_id=pl.lit(system_id), date=pl.col("timestamp").dt.date()).select(
         spec.table.column_names
+    )
+
+
+def _centred(dense: pl.DataFrame, spec: FeatureSpec) -> pl.DataFrame:
+    # Sums of centred values keep their digits. The centre is the segment's first value and not its mean, which would
+    # carry the rounding of later readings into earlier rows.
+    return dense.with_columns(
+        *(pl.col(name).drop_nulls().first().over("segment").alias(f"{name}__centre") for name in spec.sensors),
+        (pl.col("k") - pl.col("k").first().over("segment")).alias("__x"),
+    )
+
+
+def _without_dead_cells(dense: pl.DataFrame, spec: FeatureSpec) -> pl.DataFrame:
+    """The flags of stuck and noise-only probes; what they flag is null for every statistic, lag and window."""
+    judged = {n: e for s in spec.sensors for n, e in judgements(s, spec.step, spec.min_window_coverage).items()}
+    flagged = dense.with_columns(e.over("segment").alias(n) for n, e in judged.items())
+    dead = {name: pl.col(f"is_{name}_stuck") | pl.col(f"is_{name}_noise_only") for name in spec.sensors}
+    return flagged.with_columns(
+        *(pl.when(~dead[s]).then(c).alias(c) for s in spec.sensors for c in (s, f"{s}_min", f"{s}_max", f"{s}_std")),
+        *(pl.when(dead[s]).then(0).otherwise(f"{s}_count").cast(pl.Int32).alias(f"{s}_count") for s in spec.sensors),
     )
 
 
@@ -71,12 +81,6 @@ def _segment_expressions(spec: FeatureSpec) -> dict[str, pl.Expr]:
                 made[f"{name}_share_in_band_{window}"] = (
                     _in_band(name, spec).cast(pl.Float64).rolling_mean(width, min_samples=least)
                 )
-        stuck, noise = _width(STUCK_WINDOW, spec), _width(NOISE_WINDOW, spec)
-        least = rolling.least_samples(stuck, spec.min_window_coverage)
-        made[f"{name}__spread"] = y.rolling_max(stuck, min_samples=least) - y.rolling_min(stuck, min_samples=least)
-        least = rolling.least_samples(noise, spec.min_window_coverage)
-        made[f"{name}__lag1"] = rolling.lag1_autocorrelation(centred, noise, least)
-        made[f"{name}__noise_std"] = y.rolling_std(noise, min_samples=least)
     for name in spec.actuators:
         state, stem = pl.col(name), name.removeprefix("is_").removesuffix("_on")
         made[f"{stem}_minutes_since_on"] = rolling.minutes_since_on(state, k, minutes)
@@ -87,11 +91,6 @@ def _segment_expressions(spec: FeatureSpec) -> dict[str, pl.Expr]:
         seen = pl.col("observed").cast(pl.Float64).rolling_sum(width, min_samples=1)
         made[f"missing_share_{window}"] = 1 - seen / width
     return made
-
-
-def _width(window: timedelta, spec: FeatureSpec) -> int:
-    # On a coarse grid an hour holds too few steps to tell anything; half a dozen steps is the least that does.
-    return max(int(window / spec.step), 6)
 
 
 def _in_band(name: str, spec: FeatureSpec) -> pl.Expr:
@@ -120,20 +119,4 @@ def _row_expressions(spec: FeatureSpec) -> list[pl.Expr]:
     # One cell outside its band settles it even where another is unknown; `all_horizontal` has that three-valued logic.
     optimal = pl.all_horizontal(judged) if judged else pl.lit(None, pl.Boolean)
     made.append(optimal.alias("is_env_optimal"))
-    return made
-
-
-def _flags(spec: FeatureSpec) -> list[pl.Expr]:
-    made = []
-    for name in spec.sensors:
-        sensor = SENSOR[name]
-        assert sensor.low is not None
-        assert sensor.high is not None
-        wide = NOISE_SHARE_OF_RANGE * (sensor.high - sensor.low)
-        made += [
-            (pl.col(f"{name}__spread") == 0).fill_null(False).alias(f"is_{name}_stuck"),
-            ((pl.col(f"{name}__lag1") < NOISE_AUTOCORRELATION) & (pl.col(f"{name}__noise_std") > wide))
-            .fill_null(False)
-            .alias(f"is_{name}_noise_only"),
-        ]
     return made

@@ -62,13 +62,15 @@ def utc_timestamps(readings: pl.DataFrame, timezone: str) -> pl.Series:
 
 
 def _valid_cell(name: str) -> list[pl.Expr]:
-    """The cell, null unless physically possible; and two flags that say why it is null."""
+    """The cell, null unless a probe can have measured it; and three flags that say why it is null."""
     sensor, cell = SENSOR[name], pl.col(name)
     finite = cell.is_finite()
     zero = (cell == 0.0) & finite if name in ZERO_IS_PLACEHOLDER else pl.lit(False)
     outside = ~finite | (cell < sensor.low) | (cell > sensor.high)
+    saturated = ((cell == sensor.low) | (cell == sensor.high)) & ~zero
     return [
-        pl.when(~outside & ~zero).then(cell).alias(name),
+        pl.when(~outside & ~zero & ~saturated).then(cell).alias(name),
         (outside & ~zero).fill_null(False).alias(f"is_{name}_out_of_range"),
         zero.fill_null(False).alias(f"is_{name}_placeholder_zero"),
+        saturated.fill_null(False).alias(f"is_{name}_saturated"),
     ]

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from hydro_assets.features.system_features import NOISE_AUTOCORRELATION, NOISE_SHARE_OF_RANGE
+from hydro_assets.features.probes import NOISE_AUTOCORRELATION, NOISE_SHARE_OF_RANGE
 from hydro_assets.quality.finding import Finding
 from hydro_assets.tables import SENSOR
 

@@ -3,7 +3,6 @@
 from hydro_assets.tables.column import Column, Table
 from hydro_assets.tables.feature_table import (
     KEYS,
-    STUCK_WINDOW,
     WINDOWS,
     sensor_features_table,
     usable_lags,
@@ -55,7 +54,6 @@ __all__ = [
     "REQUIRED_SENSORS",
     "SENSOR",
     "SENSORS",
-    "STUCK_WINDOW",
     "SYSTEM_OUTLOOK",
     "WINDOWS",
     "ZERO_IS_PLACEHOLDER",

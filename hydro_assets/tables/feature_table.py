@@ -16,7 +16,6 @@ from hydro_assets.tables.sensors import BANDED_SENSORS, SENSOR
 
 WINDOWS: tuple[timedelta, ...] = (timedelta(hours=1), timedelta(hours=6), timedelta(hours=24))
 LAGS: tuple[timedelta, ...] = tuple(timedelta(minutes=m) for m in (1, 5, 15, 30, 60))
-STUCK_WINDOW = timedelta(hours=3)
 KEYS = ("system_id", "timestamp")
 
 _GOLD = f"{names.IOT_DATA}."
@@ -47,8 +46,8 @@ _NOISE = "the last 6 h look like white noise wider than the probe's own (lag-1 a
 _FLAGS = (
     ("is_{s}_out_of_range", "boolean", "", "a reading of the step lay outside the physical range", _ANY),
     ("is_{s}_placeholder_zero", "boolean", "", "a reading of the step was an impossible zero", _ANY),
-    ("is_{s}_saturated", "boolean", "", "all readings of the step sit at an end of the physical range", _ANY),
-    ("is_{s}_stuck", "boolean", "", "no change at all over the last 3 h", _ANY),
+    ("is_{s}_saturated", "boolean", "", "a reading of the step sat at an end of the physical range", _ANY),
+    ("is_{s}_stuck", "boolean", "", "no change at all over the last 3 h (24 h for a probe of coarse resolution)", _ANY),
     ("is_{s}_noise_only", "boolean", "", _NOISE, _ANY),
 )
 _OF_BAND = (("{s}_band_distance", "double", "{u}", "distance to the crop band; 0 inside, negative below", _ANY),)

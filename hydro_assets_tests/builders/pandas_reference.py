@@ -24,7 +24,9 @@ def reference_features(gold: pd.DataFrame, spec: FeatureSpec, system_id: str) ->
     steps = _steps(gold, spec)
     ks = sorted(steps)
     rows = []
-    for segment in _segments(ks, spec.gap_limit // spec.step):
+    segments = _segments(ks, spec.gap_limit // spec.step)
+    _blank_dead_cells(segments, steps, spec)
+    for segment in segments:
         for k in segment:
             rows.append(_row(k, segment[0], steps, ks, spec) | {"system_id": system_id})
     return pd.DataFrame(rows)
@@ -39,7 +41,7 @@ def _steps(gold: pd.DataFrame, spec: FeatureSpec) -> dict[int, dict[str, Any]]:
         by_step.setdefault(math.floor(seconds / step_seconds), []).append(reading)
     made = {}
     for k, readings in by_step.items():
-        distinct = list({r["timestamp_key"]: r for r in readings}.values())  # the last of equal instants counts
+        distinct = _merged(readings)
         step: dict[str, Any] = {
             "reading_count": len(distinct),
             "known_at": max(r["ingestion_timestamp"] for r in distinct),
@@ -57,7 +59,7 @@ def _sensor_step(name: str, cells: list[Any]) -> dict[str, Any]:
     low, high = SENSOR[name].low, SENSOR[name].high
     assert low is not None
     assert high is not None
-    valid, outside, zero = [], False, False
+    valid, outside, zero, saturated = [], False, False, False
     for cell in cells:
         if cell is None:
             continue
@@ -65,6 +67,8 @@ def _sensor_step(name: str, cells: list[Any]) -> dict[str, Any]:
             zero = True
         elif not math.isfinite(cell) or not low <= cell <= high:
             outside = True
+        elif cell in (low, high):
+            saturated = True
         else:
             valid.append(cell)
     return {
@@ -75,8 +79,31 @@ def _sensor_step(name: str, cells: list[Any]) -> dict[str, Any]:
         f"{name}_count": len(valid),
         f"is_{name}_out_of_range": outside,
         f"is_{name}_placeholder_zero": zero,
-        f"is_{name}_saturated": bool(valid) and (min(valid) == high or max(valid) == low),
+        f"is_{name}_saturated": saturated,
     }
+
+
+def _merged(readings: list[Any]) -> list[dict[str, Any]]:
+    """One reading per instant: of each column the last that is known."""
+    made: dict[Any, dict[str, Any]] = {}
+    for reading in readings:
+        merged = made.setdefault(reading["timestamp_key"], dict.fromkeys(reading.index))
+        merged |= {name: cell for name, cell in reading.items() if cell is not None}
+    return list(made.values())
+
+
+def _blank_dead_cells(segments: list[list[int]], steps: dict[int, dict[str, Any]], spec: FeatureSpec) -> None:
+    """Flags from the cells as they were measured, then null where a flag stands."""
+    flags = {
+        (k, name): _health(name, k, segment[0], steps, spec)
+        for segment in segments
+        for k in segment
+        for name in spec.sensors
+    }
+    for (k, name), found in flags.items():
+        steps[k] |= found
+        if any(found.values()):
+            steps[k] |= dict.fromkeys((name, f"{name}_min", f"{name}_max", f"{name}_std")) | {f"{name}_count": 0}
 
 
 def _last(values: list[Any]) -> Any:
@@ -125,7 +152,6 @@ def _row(k: int, first: int, steps: dict[int, dict[str, Any]], ks: list[int], sp
             if name in spec.bands:
                 low, high = spec.bands[name]
                 row[f"{name}_share_in_band_{label}"] = ((ys >= low) & (ys <= high)).mean() if enough else None
-        row |= _health(name, k, value, spec)
         if name in spec.bands:
             row[f"{name}_band_distance"] = _band_distance(row[name], *spec.bands[name])
     for name in spec.actuators:
@@ -156,24 +182,40 @@ def _change(name: str, k: int, first: int, value: Any, step_minutes: float) -> f
     return None
 
 
-def _health(name: str, k: int, value: Any, spec: FeatureSpec) -> dict[str, bool]:
-    """Stuck: no change over 3 h. Noise only: 6 h of lag-1 correlation under 0.2, wider than 1 % of the range."""
-    stuck_width = max(int(timedelta(hours=3) / spec.step), 6)
-    noise_width = max(int(timedelta(hours=6) / spec.step), 6)
-    recent = [value(name, at) for at in range(k - stuck_width + 1, k + 1) if value(name, at) is not None]
-    enough = len(recent) >= max(2, math.ceil(stuck_width * spec.min_window_coverage))
-    is_stuck = enough and max(recent) == min(recent)
-    pairs = [
-        (value(name, at), value(name, at - 1))
-        for at in range(k - noise_width + 1, k + 1)
-        if value(name, at) is not None and value(name, at - 1) is not None
-    ]
-    least = max(2, math.ceil(noise_width * spec.min_window_coverage))
+def _health(name: str, k: int, first: int, steps: dict[int, dict[str, Any]], spec: FeatureSpec) -> dict[str, bool]:
+    """Stuck: no change over 3 h, over 24 h for a coarse probe. Noise only: 6 h of lag-1 correlation under 0.2, wide."""
+    span = SENSOR[name].high - SENSOR[name].low  # type: ignore[operator]
+
+    def known(width: int) -> list[tuple[int, dict[str, Any]]]:
+        ats = range(max(k - width + 1, first), k + 1)
+        return [(at, steps[at]) for at in ats if at in steps and steps[at][name] is not None]
+
+    def width_of(hours: int) -> int:
+        return max(int(timedelta(hours=hours) / spec.step), 6)
+
+    def least_of(width: int) -> int:
+        return max(2, math.ceil(width * spec.min_window_coverage))
+
+    changes, decimals = [], []
+    for at, step in known(width_of(24)):
+        low, high = step[f"{name}_min"], step[f"{name}_max"]
+        before = steps.get(at - 1, {}).get(f"{name}_max") if at - 1 >= first else None
+        changes += [c for c in (high - low, abs(high - before) if before is not None else 0) if c > 0]
+        decimals.append(next((10.0**-d for d in range(4) if abs(high - round(high, d)) < 1e-9), 0.0001))
+    resolution = min(changes or decimals, default=None)
+    stuck_width = width_of(3 if resolution is not None and resolution <= span / 500 else 24)
+    recent = known(stuck_width)
+    lows, highs = [s[f"{name}_min"] for _, s in recent], [s[f"{name}_max"] for _, s in recent]
+    is_stuck = len(recent) >= least_of(stuck_width) and max(highs) == min(lows)
+
+    noise_width = width_of(6)
+    values = {at: step[name] for at, step in known(noise_width)}
+    # The window holds the pair of its first step and the step before it, too.
+    before = steps.get(k - noise_width, {}).get(name) if k - noise_width >= first else None
+    earlier = values | ({k - noise_width: before} if before is not None else {})
+    pairs = [(y, earlier[at - 1]) for at, y in values.items() if at - 1 in earlier]
     is_noise = False
-    ys = [value(name, at) for at in range(k - noise_width + 1, k + 1) if value(name, at) is not None]
-    sensor = SENSOR[name]
-    wide = 0.01 * (sensor.high - sensor.low)  # type: ignore[operator]
-    if len(pairs) >= least and np.std(ys, ddof=1) > wide:
+    if len(pairs) >= least_of(noise_width) and np.std(list(values.values()), ddof=1) > 0.01 * span:
         a, b = np.array(pairs).T
         is_noise = bool(np.corrcoef(a, b)[0, 1] < 0.2)
     return {f"is_{name}_stuck": bool(is_stuck), f"is_{name}_noise_only": is_noise}

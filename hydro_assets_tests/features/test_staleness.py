@@ -47,7 +47,7 @@ def test_stale_days__nothing_built_needs_every_day_of_gold_and_no_other() -> Non
 
 def test_stale_days__a_rewritten_day_reaches_the_next_day_by_its_look_back() -> None:
     changed = gold(Commit(0, days(1, 2, 3, 4)), Commit(1, days(2)))
-    assert numbers(stale_days(changed, features(built(1, 5, 0)), UTC_FARM, NOW)) == {2: 1, 3: 1}
+    assert numbers(stale_days(changed, features(built(1, 5, 0)), UTC_FARM, NOW)) == {2: 1, 3: 1, 4: 1}
 
 
 def test_stale_days__the_day_after_the_newest_is_not_asked_for() -> None:
@@ -104,10 +104,10 @@ def test_advance__in_two_looks_equals_one() -> None:
 @pytest.mark.parametrize(
     ("reach", "own", "needed"),
     [
-        pytest.param(UTC_FARM, [5], [4, 5], id="UTC"),
-        pytest.param(Reach("Europe/Amsterdam", timedelta(minutes=1)), [5, 6], [4, 5, 6], id="east"),
-        pytest.param(Reach("America/New_York", timedelta(minutes=1)), [4, 5], [3, 4, 5], id="west"),
-        pytest.param(Reach("UTC", timedelta(hours=6)), [5], [3, 4, 5], id="coarsest grid"),
+        pytest.param(UTC_FARM, [5], [3, 4, 5], id="UTC"),
+        pytest.param(Reach("Europe/Amsterdam", timedelta(minutes=1)), [5, 6], [3, 4, 5, 6], id="east"),
+        pytest.param(Reach("America/New_York", timedelta(minutes=1)), [4, 5], [2, 3, 4, 5], id="west"),
+        pytest.param(Reach("UTC", timedelta(hours=6)), [5], [2, 3, 4, 5], id="coarsest grid"),
     ],
 )
 def test_reach__names_wall_clock_days(reach: Reach, own: list[int], needed: list[int]) -> None:

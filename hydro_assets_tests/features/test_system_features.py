@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -151,25 +152,71 @@ def test_features_of_system__a_bad_cell_keeps_its_row_and_is_flagged(settings: S
     assert made["ph_level"].to_list() == [6.0, None, None, None, 6.2]
     assert made["is_ph_level_placeholder_zero"].to_list() == [False, True, False, False, False]
     assert made["is_ph_level_out_of_range"].to_list() == [False, False, True, False, False]
-    assert made["air_temperature"].to_list() == [20.0, 0.0, None, 21.0, 60.0]
+    assert made["air_temperature"].to_list() == [20.0, 0.0, None, 21.0, None]
     assert made["is_air_temperature_saturated"].to_list() == [False, False, False, False, True]
 
 
-def test_features_of_system__a_constant_probe_is_stuck_and_a_random_one_noise(settings: Settings) -> None:
+def test_features_of_system__cells_of_a_stuck_probe_and_of_mere_noise_are_null_from_when_it_shows(
+    settings: Settings,
+) -> None:
     n = 500
     rng = np.random.default_rng(1)
     gold = pl.DataFrame(
         {
             "timestamp_key": [MONDAY + timedelta(minutes=i) for i in range(n)],
-            "ph_level": [6.0] * n,
+            "ph_level": [6.03] * n,
             "water_temperature": rng.uniform(18, 25, n),
             "air_temperature": 22 + np.cumsum(rng.normal(0, 0.05, n)),
         }
     )
-    last = features_of_system(gold, spec_of(settings, gold), "a").row(-1, named=True)
+    made = features_of_system(gold, spec_of(settings, gold), "a")
+    last = made.row(-1, named=True)
     flags = {n: v for n, v in last.items() if n.endswith(("_stuck", "_noise_only")) and v}
     assert flags == {"is_ph_level_stuck": True, "is_water_temperature_noise_only": True}
-    assert last["ph_level_slope_1h"] == 0
+    assert (last["ph_level"], last["ph_level_count"], last["ph_level_mean_1h"]) == (None, 0, None)
+    assert (last["water_temperature"], last["water_temperature_max"]) == (None, None)
+    assert last["air_temperature"] is not None
+    # Nobody could know of it in the first hour and a half: half of three hours of steps.
+    assert made["ph_level"].null_count() == n - 89
+    assert made["ph_level"][:89].to_list() == [6.03] * 89
+
+
+@pytest.mark.parametrize(
+    ("digits", "hours", "stuck"),
+    [
+        pytest.param(1, 20, False, id="0.1 pH may rest all night"),
+        pytest.param(1, 30, True, id="0.1 pH at rest for more than a day"),
+        pytest.param(2, 4, True, id="0.01 pH is stuck after three hours"),
+        pytest.param(2, 1, False, id="0.01 pH after an hour"),
+    ],
+)
+def test_features_of_system__stuck_is_judged_by_the_resolution_of_the_probe(
+    settings: Settings, digits: int, hours: int, stuck: bool
+) -> None:
+    moving = [round(6 + 0.3 * math.sin(i / 200), digits) for i in range(24 * 60)]
+    resting = [moving[-1]] * (hours * 60)
+    gold = pl.DataFrame(
+        {
+            "timestamp_key": [MONDAY + timedelta(minutes=i) for i in range(len(moving + resting))],
+            "ph_level": moving + resting,
+        }
+    )
+    made = features_of_system(gold, spec_of(settings, gold), "a")
+    assert made["is_ph_level_stuck"][-1] is stuck
+    assert made["is_ph_level_stuck"][: len(moving)].sum() == 0
+
+
+def test_features_of_system__a_saturated_cell_is_null_and_its_neighbours_are_not(settings: Settings) -> None:
+    gold = pl.DataFrame(
+        {
+            "timestamp_key": [MONDAY + timedelta(seconds=20 * i) for i in range(6)],
+            "tds_level": [900.0, 5000.0, 901.0, 5000.0, 5000.0, 5000.0],
+        }
+    )
+    made = features_of_system(gold, spec_of(settings, gold), "a")
+    assert made["tds_level"].to_list() == [900.5, None]
+    assert made["tds_level_count"].to_list() == [2, 0]
+    assert made["is_tds_level_saturated"].to_list() == [True, True]
 
 
 def test_features_of_system__nothing_crosses_a_gap(settings: Settings) -> None:

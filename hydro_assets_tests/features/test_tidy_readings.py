@@ -88,3 +88,18 @@ def test_tidy_readings__a_label_of_utc_on_the_wall_clock_changes_nothing(
     labelled = gold.with_columns(pl.col("timestamp_key").dt.replace_time_zone("UTC"))
     spec = spec_for(make_settings(timezone=AMSTERDAM), gold)
     assert tidy_readings(labelled, spec)["timestamp"].to_list() == gold["instant"].to_list()
+
+
+def test_tidy_readings__rows_of_one_instant_are_merged_column_by_column(settings: Settings) -> None:
+    moment = datetime(2026, 1, 5, 12)
+    gold = pl.DataFrame(
+        {
+            "reading_id": [1, 2, 3, 4],
+            "timestamp_key": [moment, moment, moment, moment + timedelta(minutes=1)],
+            "ph_level": [6.0, None, None, 6.1],
+            "air_humidity": [None, 55.0, 56.0, None],
+        }
+    )
+    for rows in (gold, gold.reverse()):
+        tidy = tidy_readings(rows, spec_for(settings, gold))
+        assert tidy.select("ph_level", "air_humidity").rows() == [(6.0, 56.0), (6.1, None)]
