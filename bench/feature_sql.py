@@ -9,10 +9,10 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
+from hydro_assets.features.probes import NOISE_AUTOCORRELATION, NOISE_SHARE_OF_RANGE, NOISE_WINDOW, STUCK_WINDOW
 from hydro_assets.features.rolling import least_samples
 from hydro_assets.features.spec import FeatureSpec
-from hydro_assets.features.system_features import NOISE_AUTOCORRELATION, NOISE_SHARE_OF_RANGE, NOISE_WINDOW
-from hydro_assets.tables import SENSOR, STUCK_WINDOW, ZERO_IS_PLACEHOLDER
+from hydro_assets.tables import SENSOR, ZERO_IS_PLACEHOLDER
 
 
 @dataclass(frozen=True)

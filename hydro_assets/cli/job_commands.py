@@ -34,11 +34,14 @@ def feature_store(parameters: Values = None, start: Day = None, end: Day = None)
 
     Parameters: catalog bucket feature_table
     """
+    from hydro_assets.features.feature_job import ZONE_MARGIN
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.features import build_sensor_features, feature_span
+    from hydro_assets.pipeline.gate import require_fit_days
 
     lakehouse = Lakehouse(_settings(FEATURE_STORE, parameters))
     span = _days(start, end) or feature_span(lakehouse)
+    require_fit_days(lakehouse, span[0] - ZONE_MARGIN, span[1] + ZONE_MARGIN)
     build = build_sensor_features(lakehouse, *span)
     for note in build.notes:
         say(f"note: {note}")

@@ -13,12 +13,15 @@ from hydro_assets.defs.jobs.asset_jobs import SCORE_JOB, TRAIN_JOB
 from hydro_assets.defs.keys import IOT_DATA
 from hydro_assets.defs.local_run import CheckStoppedRunError, dagster_instance, run_job
 from hydro_assets.defs.partitions import first_day
+from hydro_assets.errors import DataContractError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import feature_span
 from hydro_assets.pipeline.gold import require_fitting_grid
 from hydro_assets.pipeline.outdated import outdated
+from hydro_assets.pipeline.reading_account import reading_account
+from hydro_assets.quality.gold_findings import measured
 from hydro_assets.settings import Settings
-from hydro_assets.tables import MODELS, names
+from hydro_assets.tables import MODELS, REQUIRED_SENSORS, names
 
 DERIVED = (
     names.SYSTEM_OUTLOOK,
@@ -53,6 +56,7 @@ def run_pipeline(
             lakehouse.drop_derived(name)
         report("features and all that is made from them are made anew; Gold, models and their history stay")
     require_fitting_grid(lakehouse)
+    report_targets(lakehouse, report)
     defs = build_definitions(settings)
     tags = {"hydro/trigger": "hydro_run"}
     with dagster_instance(settings) as instance:
@@ -70,6 +74,7 @@ def run_pipeline(
                 report(f"WARNING {day} is left out, its features are not rebuilt: {finding}")
         else:
             report("1/3 features are up to date")
+        report(f"{reading_account(lakehouse)}")
         if everything or outdated(lakehouse).models:
             report(f"2/3 models: {', '.join(MODELS)}")
             run_job(defs.resolve_job_def(TRAIN_JOB), instance, None, tags)
@@ -82,6 +87,24 @@ def run_pipeline(
                 run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
         else:
             report("3/3 predictions are up to date with features and models")
+
+
+def report_targets(lakehouse: Lakehouse, report: Callable[[str], None]) -> None:
+    """Say at once what a farm that does not measure the target can forecast; raise DataContractError when nothing."""
+    wanted = lakehouse.settings.target_col
+    found = measured(lakehouse.read_polars(names.IOT_DATA, lakehouse.days(names.IOT_DATA)[-7:][0]))
+    if wanted in found:
+        return
+    known = ", ".join(found) or "nothing"
+    others = [name for group in REQUIRED_SENSORS for name in group if name in found]
+    if lakehouse.settings.targets is not None or not others:
+        raise DataContractError(
+            f"This farm has no usable {wanted} in its last days of Gold (measured: {known})",
+            f"Forecast another column: hydro run --target {found[0] if found else 'NAME'}",
+        )
+    report(
+        f"This farm measures no {wanted}: {', '.join(others)} are forecast (another choice: hydro run --target NAME)"
+    )
 
 
 def days_left_out(gold: Sequence[date], first: date, end: date) -> list[str]:

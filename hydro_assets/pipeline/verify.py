@@ -9,6 +9,7 @@ from datetime import datetime
 from hydro_assets.errors import HydroError
 from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.reading_account import reading_account
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, Table, names
 
@@ -47,6 +48,7 @@ def verify(lakehouse: Lakehouse, last_runs: Callable[[], Sequence[LastRun]]) -> 
     items = [
         _item(settings.table(names.IOT_DATA), lambda: _gold(lakehouse)),
         _item(settings.table(names.SENSOR_FEATURES), lambda: _features(lakehouse)),
+        _item("readings in Gold and in features", lambda: _account(lakehouse)),
         _item("schema of sensor_features", lambda: _schema(lakehouse)),
     ]
     items += [
@@ -89,13 +91,18 @@ def _features(lakehouse: Lakehouse) -> tuple[bool, str]:
     return n > 0, text
 
 
+def _account(lakehouse: Lakehouse) -> tuple[bool, str]:
+    account = reading_account(lakehouse)
+    return account.adds_up, f"{account}" if account.adds_up else f"{account}; bring them up to date: hydro run"
+
+
 def _schema(lakehouse: Lakehouse) -> tuple[bool, str]:
     table: Table = farm_spec(lakehouse).table
     stored = {f.name: f.dataType.simpleString() for f in lakehouse.read(table.name).schema}
     lacking = [c.name for c in table.columns if stored.get(c.name) != c.type]
     if lacking:
         return False, f"missing or of another type: {', '.join(lacking)}; rebuild the features"
-    return True, f"{len(stored)} columns, as columns.py describes them"
+    return True, f"{len(stored)} columns, as described"
 
 
 def _experiment(settings: Settings, kind: str) -> tuple[bool, str]:

@@ -120,17 +120,21 @@ def ranges(features: pl.DataFrame, table: Table) -> Finding:
 
 def training_columns(settings: Settings) -> list[str]:
     """The columns that `training_window_findings` looks at, of which a farm may lack some."""
-    target = settings.target_col
-    named = [*KEYS, "reading_count", "minutes_since_previous", target, f"is_{target}_noise_only"]
-    return list(dict.fromkeys([*named, *SENSOR]))
+    named = [*KEYS, "reading_count", "minutes_since_previous", *SENSOR, *(f"is_{name}_noise_only" for name in SENSOR)]
+    return list(dict.fromkeys([*named, settings.target_col]))
 
 
 def training_window_findings(features: pl.DataFrame, settings: Settings) -> list[Finding]:
-    """Judge the rows that a model is to learn from; the training asset and its gate use the same list."""
-    target = settings.target_col
-    missing = [c for c in (*KEYS, "reading_count", "minutes_since_previous", target) if c not in features.columns]
+    """Judge the rows that a model is to learn from; the training asset and its gate use the same list.
+
+    The target is `target_col`; where the farm does not measure that, the first required quantity that it does.
+    """
+    missing = [c for c in (*KEYS, "reading_count", "minutes_since_previous") if c not in features.columns]
     if missing:
         return [Finding("columns", False, "error", f"sensor_features has no column {', '.join(missing)}")]
+    target, told = _target(features, settings)
+    if target is None:
+        return [told]
     readings = int(features["reading_count"].sum())
     least = settings.minimum_records
     enough = readings >= least
@@ -143,6 +147,7 @@ def training_window_findings(features: pl.DataFrame, settings: Settings) -> list
             {"readings": readings, "rows": features.height},
         ),
         unique_keys(features),
+        told,
     ]
     if features.is_empty():
         return found
@@ -171,6 +176,19 @@ def training_window_findings(features: pl.DataFrame, settings: Settings) -> list
         f"no value of {', '.join(lacking)}" if lacking else "pH, conductivity, air temperature and humidity are there"
     )
     return [*found, Finding("sensors_complete", not lacking, "warn", text)]
+
+
+def _target(features: pl.DataFrame, settings: Settings) -> tuple[str | None, Finding]:
+    """What stands for the target, and the sentence that tells it."""
+    wanted = settings.target_col
+    known = [n for n in SENSOR if n in features.columns and features[n].null_count() < features.height]
+    if wanted in known or (features.is_empty() and wanted in features.columns):
+        return wanted, Finding("target", True, "error", f"{wanted} is measured")
+    others = [name for group in REQUIRED_SENSORS for name in group if name in known]
+    measured = f"measured: {', '.join(known) or 'nothing'}"
+    if settings.targets is None and others:
+        return others[0], Finding("target", False, "warn", f"no {wanted}, {others[0]} stands for it ({measured})")
+    return None, Finding("target", False, "error", f"no {wanted} to forecast; choose another target ({measured})")
 
 
 def _moves(target: str, known: pl.Series) -> str:

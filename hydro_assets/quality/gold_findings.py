@@ -21,6 +21,8 @@ from hydro_assets.tables import REQUIRED_SENSORS, SENSOR, ZERO_IS_PLACEHOLDER
 
 # Half of a sensor's cells: no probe fault does that within a day, another unit or a swapped column does.
 WRONG_COLUMN_SHARE = 0.5
+# A probe in another unit does not give one value again and again.
+DEAD_PROBE_SHARE = 0.9
 # Half of the instants with two different readings: not corrections, but two systems under one name.
 MIXED_SYSTEMS_SHARE = 0.5
 INCOMPLETE_SHARE = 0.05
@@ -91,7 +93,11 @@ def enough_history(records: int, first: date, last: date, settings: Settings) ->
 
 
 def ranges(readings: pl.DataFrame) -> list[Finding]:
-    """Share of each sensor's known cells that are physically impossible; placeholders (0, -127, ...) do not count."""
+    """Share of each sensor's known cells that are physically impossible; placeholders (0, -127, ...) do not count.
+
+    Another unit or a swapped column stops; a dead probe, which repeats one impossible value, and a sensor
+    that no farm is required to have do not: their cells become null.
+    """
     found = []
     for name in _sensors(readings):
         known = readings[name].drop_nulls()
@@ -100,12 +106,19 @@ def ranges(readings: pl.DataFrame) -> list[Finding]:
         sensor = SENSOR[name]
         extremes = f" ({outside.min():g} to {outside.max():g})" if len(outside) else ""
         text = f"of {len(known):,} {name} cells lie outside {sensor.range_text} {sensor.unit}{extremes}"
+        stops_above = WRONG_COLUMN_SHARE
         if share > WRONG_COLUMN_SHARE:
-            text += "; another unit or a swapped column"
-        found.append(
-            share_finding(f"{name}_range", text, share, GLITCH_SHARE, WRONG_COLUMN_SHARE, {"cells": len(outside)})
-        )
+            is_dead = outside.value_counts()["count"].max() > DEAD_PROBE_SHARE * len(outside)  # type: ignore[operator]
+            text += ": a dead probe, null in the features" if is_dead else "; another unit or a swapped column"
+            if is_dead or not any(name in group for group in REQUIRED_SENSORS):
+                stops_above = 1.0
+        found.append(share_finding(f"{name}_range", text, share, GLITCH_SHARE, stops_above, {"cells": len(outside)}))
     return found
+
+
+def measured(readings: pl.DataFrame) -> list[str]:
+    """Sensors with at least one usable value."""
+    return [name for name in _sensors(readings) if readings.select(_usable(name).any()).item()]
 
 
 def completeness(readings: pl.DataFrame) -> list[Finding]:

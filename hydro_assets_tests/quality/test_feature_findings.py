@@ -12,6 +12,7 @@ from hydro_assets.features.system_features import features_of_system
 from hydro_assets.quality import Finding, raise_if_bad
 from hydro_assets.quality.feature_findings import day_findings, training_window_findings
 from hydro_assets.settings import Settings
+from hydro_assets.tables import SENSOR
 from hydro_assets_tests.builders.gold_rows import gold_rows
 
 START = datetime(2026, 1, 5)
@@ -107,12 +108,17 @@ def test_training_window_findings__pass_a_good_window(features: pl.DataFrame, se
 @pytest.mark.parametrize(
     ("change", "name", "severity"),
     [
-        pytest.param(lambda f: f.drop("ph_level"), "columns", "error", id="no target column"),
+        pytest.param(lambda f: f.drop("reading_count"), "columns", "error", id="no column of the table"),
+        pytest.param(lambda f: f.drop("ph_level"), "target", "warn", id="no target column: another stands for it"),
+        pytest.param(lambda f: f.drop([n for n in SENSOR if n in f.columns]), "target", "error", id="no sensor at all"),
         pytest.param(lambda f: f[:100], "minimum_records", "error", id="too few records"),
         pytest.param(lambda f: f.clear(), "minimum_records", "error", id="empty"),
         pytest.param(lambda f: pl.concat([f, f]), "unique_keys", "error", id="twice"),
         pytest.param(
-            lambda f: f.with_columns(pl.lit(None, pl.Float64).alias("ph_level")), "target_known", "error", id="unknown"
+            lambda f: f.with_columns(pl.when(pl.int_range(pl.len()) < 9).then("ph_level")),
+            "target_known",
+            "error",
+            id="nearly unknown",
         ),
         pytest.param(lambda f: f.with_columns(pl.lit(6.0).alias("ph_level")), "target_moves", "warn", id="constant"),
         pytest.param(spoil("ph_level", 42.0), "target_range", "error", id="impossible target"),

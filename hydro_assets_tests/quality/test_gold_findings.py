@@ -8,7 +8,14 @@ import polars as pl
 import pytest
 
 from hydro_assets.quality import Finding
-from hydro_assets.quality.gold_findings import cadence, completeness, day_findings, enough_history, ranges
+from hydro_assets.quality.gold_findings import (
+    cadence,
+    completeness,
+    day_findings,
+    enough_history,
+    measured,
+    ranges,
+)
 from hydro_assets.settings import Settings
 
 DAY = date(2026, 1, 5)
@@ -92,6 +99,30 @@ def test_day_findings__equal_instants_of_two_systems_are_no_conflict() -> None:
 
 def test_ranges__a_placeholder_zero_is_not_out_of_range() -> None:
     assert failed(ranges(gold(ph_level=[0.0] * 4))) == {}
+
+
+@pytest.mark.parametrize(
+    ("columns", "outcome"),
+    [
+        pytest.param({"water_temperature": -777.0}, {"water_temperature_range": "warn"}, id="dead optional probe"),
+        pytest.param({"ph_level": -777.0}, {"ph_level_range": "warn", "ph_level_complete": "warn"}, id="dead probe"),
+        pytest.param({"water_temperature": [300.1, 301.2, 299.8, 302.0]}, {"water_temperature_range": "warn"}, id="K"),
+        pytest.param(
+            {"air_temperature": [300.1, 301.2, 299.8, 302.0]},
+            {"air_temperature_range": "error", "air_temperature_complete": "warn"},
+            id="Kelvin of a required sensor",
+        ),
+    ],
+)
+def test_day_findings__a_dead_probe_blocks_no_day_but_another_unit_does(
+    columns: dict[str, Any], outcome: dict[str, str]
+) -> None:
+    rows = {name: cells if isinstance(cells, list) else [cells] * 4 for name, cells in columns.items()}
+    assert failed(day_findings(gold(**rows), DAY)) == outcome
+
+
+def test_measured__names_the_sensors_with_a_usable_value() -> None:
+    assert measured(gold(ph_level=[0.0] * 4, water_temperature=[-1023.0] * 4)) == list(GOOD)[1:]
 
 
 def test_completeness__conductivity_may_be_tds_or_ec() -> None:

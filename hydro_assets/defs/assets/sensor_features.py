@@ -18,8 +18,8 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
     @dg.asset(
         key=SENSOR_FEATURES,
         deps=[
-            # A day's windows reach 24 hours back, into the day before.
-            dg.AssetDep(IOT_DATA, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-1)),
+            # A day's windows reach 24 hours back, and each of their cells is judged by the day before it.
+            dg.AssetDep(IOT_DATA, partition_mapping=dg.TimeWindowPartitionMapping(start_offset=-2)),
             DIM_TIME,
             DIM_EQUIPMENT,
         ],

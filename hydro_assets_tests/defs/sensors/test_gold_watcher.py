@@ -119,7 +119,7 @@ def test_watcher__late_data_reaches_its_day_and_the_look_back_of_the_next(farm: 
     farm.build((1, 5))
     watch.tick()
     farm.land(2)
-    assert watch.tick() == ["2..3"]
+    assert watch.tick() == ["2..4"]
 
 
 def test_watcher__rewritten_days_far_apart_are_two_runs(farm: Farm, watch: Ticks) -> None:
@@ -127,7 +127,7 @@ def test_watcher__rewritten_days_far_apart_are_two_runs(farm: Farm, watch: Ticks
     farm.build((1, 10))
     watch.tick()
     farm.rewrite(2, 8)
-    assert watch.tick() == ["2..3", "8..9"]
+    assert watch.tick() == ["2..4", "8..10"]
 
 
 def test_watcher__optimize_asks_for_nothing(farm: Farm, watch: Ticks) -> None:
