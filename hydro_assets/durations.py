@@ -22,7 +22,10 @@ def parse_duration(value: object) -> timedelta:
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", str(value).lower())
     if match is None or match[2] not in _UNITS:
         raise ValueError(f"'{value}' is not a duration; write for example 10s, 1min, 5min, 1h")
-    return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    try:
+        return timedelta(seconds=float(match[1]) * _UNITS[match[2]])
+    except OverflowError:
+        raise ValueError(f"'{value}' is longer than any calendar") from None
 
 
 def duration_text(value: timedelta) -> str:

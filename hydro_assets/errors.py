@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_LOGIN = re.compile(r"(?<=://)[^/@\s'\"]*@")
+_SECRET = re.compile(r"(?i)\b(password|passwd|pwd|token|secret|access[_-]?key|api[_-]?key)(=|%3D)[^&;\s'\"]+")
+
+
+def without_login(text: str) -> str:
+    """`text` without user and password of addresses and without secrets among their parameters."""
+    return _SECRET.sub(r"\1\2***", _LOGIN.sub("***@", text))
 
 
 class HydroError(Exception):
-    """Base of every error that the user can mend. The text is `what was wrong. remedy.`"""
+    """Base of every error that the user can mend. The text is `what was wrong. remedy.`, without passwords."""
 
     def __init__(self, problem: str, remedy: str) -> None:
-        self.problem = problem.rstrip(".")
-        self.remedy = remedy.rstrip(".")
+        self.problem = without_login(problem).rstrip(".")
+        self.remedy = without_login(remedy).rstrip(".")
         super().__init__(f"{self.problem}. {self.remedy}.")
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
@@ -48,3 +57,7 @@ class ModelUnavailableError(HydroError):
 
 class TrackingError(HydroError):
     """MLflow did not take or give what it was asked for."""
+
+
+class BusyError(HydroError):
+    """Another process is at work on what only one may write."""

@@ -6,11 +6,14 @@ Sources, strongest first: arguments, `HYDRO_*` environment variables (nested wit
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
+import tomllib
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
@@ -30,6 +33,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as BadValue
 
 from hydro_assets.durations import Duration
 from hydro_assets.errors import SettingsError
@@ -257,7 +261,7 @@ class Settings(BaseSettings):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as exc:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: a folder of zones, such as Europe
             raise ValueError(f"'{value}' is not an IANA time zone; write for example UTC or Europe/Amsterdam") from exc
         return value
 
@@ -359,13 +363,21 @@ class Settings(BaseSettings):
         if self.has_local_mlflow:
             # Three trainings write at once; SQLite's own 5 seconds of waiting for a lock are short on a busy machine.
             return f"sqlite:///{self.root / 'mlflow' / 'mlflow.db'}?timeout=60"
-        return self.mlflow_tracking_uri or MLFLOW_OF_ENVIRONMENT[self.environment][0]
+        return _without_login(self.mlflow_tracking_uri or MLFLOW_OF_ENVIRONMENT[self.environment][0])
+
+    @property
+    def mlflow_login(self) -> tuple[str, str] | None:
+        """User and password of the tracking server, where its address carries them."""
+        parts = urlsplit(self.mlflow_tracking_uri or "")
+        if parts.scheme not in ("http", "https") or parts.username is None:
+            return None
+        return unquote(parts.username), unquote(parts.password or "")
 
     @property
     def registry_uri(self) -> str:
         if self.mlflow_registry_uri is None and self.mlflow_tracking_uri is None and not self.has_local_mlflow:
             return MLFLOW_OF_ENVIRONMENT[self.environment][1]
-        return self.mlflow_registry_uri or self.tracking_uri
+        return _without_login(self.mlflow_registry_uri or self.tracking_uri)
 
     def without_secrets(self) -> Settings:
         """These settings as they may travel to a worker."""
@@ -376,18 +388,87 @@ class Settings(BaseSettings):
         return f"{self.catalog}.{name}"
 
 
+_NOT_SETTINGS = frozenset({"HYDRO_STEP_CODE", "HYDRO_GIT_COMMIT", "HYDRO_DATABRICKS_TEST", "HYDRO_IN_LAUNCHED_STEP"})
+"""Variables with the prefix that are read elsewhere."""
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Settings from arguments, environment and file; every problem in one readable error."""
+    remedy = "Correct the HYDRO_* variable (nested names with __) or hydro.toml in HYDRO_HOME"
+    if unknown := _unknown_variables():
+        raise SettingsError.of_all(unknown, "Correct the name, or unset it")
     try:
-        return Settings(**overrides)
+        found = Settings(**overrides)
+        _require_usable(found)
+        return found
     except ValidationError as exc:
-        problems = [
-            f"{'.'.join(map(str, e['loc'])) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
-            for e in exc.errors()
-        ]
-        raise SettingsError.of_all(
-            problems, "Correct the HYDRO_* variable (nested names with __) or hydro.toml in HYDRO_HOME"
-        ) from exc
+        raise SettingsError.of_all([_told(e) for e in exc.errors()], remedy) from None  # the cause shows the values
+    except BadValue as exc:  # pydantic-settings could not read a variable as the JSON that its field needs
+        raise SettingsError(f"{exc}; a group of settings is written as JSON or as HYDRO_GROUP__NAME", remedy) from None
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsError(f"hydro.toml in HYDRO_HOME is no TOML: {exc}", "Mend the file, or remove it") from None
+    except (OSError, UnicodeError, ValueError, OverflowError, RuntimeError) as exc:
+        kind = type(exc).__name__
+        raise SettingsError(f"HYDRO_HOME or hydro.toml in it cannot be used ({kind}: {exc})", remedy) from None
+
+
+# What delta-rs, polars, pyarrow, SQLite and Sail all read as it stands: they take other characters for parts of an URL.
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+=@,~-]*")
+
+
+def _require_usable(settings: Settings) -> None:
+    """Raise SettingsError for a home that cannot hold a farm, before anything is written."""
+    problems = [
+        f"{name} {path} has characters ({' '.join(sorted(set(_PLAIN_PATH.sub('', path))))}) that not every library of "
+        "ours can read in a path"
+        for name, path in (("HYDRO_HOME", str(settings.root)), ("HYDRO_LAKEHOUSE_URI", settings.lakehouse_uri or ""))
+        if "://" not in path and not _PLAIN_PATH.fullmatch(path)
+    ]
+    if problems:
+        raise SettingsError.of_all(problems, "Set it to a folder of plain letters, digits, dots and dashes")
+    toml = settings.root / "hydro.toml"
+    if toml.exists() and not toml.is_file():
+        raise SettingsError(f"{toml} is not a file", "Remove it, or set HYDRO_HOME to another folder")
+
+
+def _told(error: Any) -> str:
+    place = ".".join(map(str, error["loc"])) or "settings"
+    if error["type"] != "extra_forbidden":
+        return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+    *groups, name = [str(part) for part in error["loc"]]
+    return f"{place} is no setting{_meant(name, _names_in(groups))}"
+
+
+def _names_in(groups: list[str]) -> list[str]:
+    fields = Settings.model_fields
+    for group in groups:
+        inner = fields[group].annotation if group in fields else None
+        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
+    return list(fields)
+
+
+def _unknown_variables() -> list[str]:
+    """Variables with our prefix whose first name is no setting: a typing error would be silently without effect."""
+    known = [f"HYDRO_{name.upper()}" for name in Settings.model_fields]
+    unknown = [
+        name
+        for name in sorted(os.environ)
+        if name.startswith("HYDRO_") and name not in _NOT_SETTINGS and name.split("__")[0] not in known
+    ]
+    return [f"{name} is no setting{_meant(name.split('__')[0], known)}" for name in unknown]
+
+
+def _meant(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _without_login(uri: str) -> str:
+    """An http address without user and password: MLflow is given those apart, so that no message can show them."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return uri
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def remember(home: Path, **values: Any) -> Path:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from pathlib import Path
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 
-from hydro_assets.errors import HydroError
+from hydro_assets.cli.foreign_errors import fault, foreign_error
+from hydro_assets.errors import HydroError, SourceFileError
 from hydro_assets.settings import Settings, load_settings
 
 app = typer.Typer(
@@ -26,6 +28,12 @@ def settings_with(**options: Any) -> Settings:
     return load_settings(**{name: value for name, value in options.items() if value is not None})
 
 
+def require_file(path: Path) -> None:
+    """Raise SourceFileError for what is no file: a folder, a pipe that nobody fills, a device without an end."""
+    if path.exists() and not path.is_file():
+        raise SourceFileError(f"{path} is not a file", "Name a file that lies on a disk")
+
+
 def console() -> Console:
     """Standard output for tables; wide enough for ours where it is not a terminal."""
     found = Console()
@@ -38,10 +46,23 @@ def say(text: str) -> None:
 
 
 def main() -> None:
-    """Entry point of `hydro`: exit code 0, 1 for an error the user can mend, 2 for wrong usage."""
+    """Entry point of `hydro`, and its only exit.
+
+    Exit code 0; 1 for an error the user can mend; 2 for wrong usage; 3 for a fault of hydro_assets itself, whose
+    traceback goes to a file; 130 for Ctrl-C.
+    """
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # it announces each check of an example
     try:
         app()
     except HydroError as error:
-        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
-        sys.exit(1)
+        _end(str(error), 1)
+    except KeyboardInterrupt:
+        _end("stopped by Ctrl-C; nothing half written was kept, the same command goes on from here", 130)
+    except Exception as error:  # noqa: BLE001 - the process ends here, and no user should have to read a traceback
+        found = foreign_error(error)
+        _end(str(found), 1) if found is not None else _end(fault(error), 3)
+
+
+def _end(sentence: str, code: int) -> NoReturn:
+    typer.secho(f"error: {sentence}", fg=typer.colors.RED, err=True)
+    sys.exit(code)

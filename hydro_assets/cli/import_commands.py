@@ -10,7 +10,7 @@ import typer
 from rich import box
 from rich.table import Table as RichTable
 
-from hydro_assets.cli.app import app, console, say, settings_with
+from hydro_assets.cli.app import app, console, require_file, say, settings_with
 from hydro_assets.errors import SourceFileError
 from hydro_assets.settings import Settings
 
@@ -58,6 +58,8 @@ def import_command(
     paths = [*(files or []), *(csv or [])]
     if not paths:
         raise SourceFileError("No file is named", "Name the exports: hydro import FILE...")
+    for path in paths:
+        require_file(path)
     settings = settings_with()
     options: dict[str, Any] = {
         "map": option_pairs(names or [], "--map"), "unit": option_pairs(unit or [], "--unit"), "time": time,

@@ -62,7 +62,7 @@ def reading_account(lakehouse: Lakehouse) -> ReadingAccount:
 
 
 def _stamps(lakehouse: Lakehouse, start: date, end: date) -> pl.DataFrame:
-    present = lakehouse.read(names.IOT_DATA).columns
+    present = lakehouse.columns(names.IOT_DATA)
     wanted = [c for c in ("system_id", "timestamp_key", "reading_id", "ingestion_timestamp") if c in present]
     rows = lakehouse.read_polars(names.IOT_DATA, start, end, wanted)
     system = pl.col("system_id") if "system_id" in rows.columns else pl.lit(None, pl.String)

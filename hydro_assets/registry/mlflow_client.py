@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from hydro_assets.errors import TrackingError
+from hydro_assets.errors import TrackingError, without_login
 from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ SQLITE = "sqlite:///"
 def mlflow_client(settings: Settings) -> MlflowClient:
     """Client of the configured tracking server and registry; the folder of a SQLite file is made when missing."""
     tracking, file = settings.tracking_uri, _sqlite_file(settings)
+    if (login := settings.mlflow_login) is not None:
+        os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = login
     if file is None:
         return client_of(tracking, settings.registry_uri)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +44,10 @@ def client_of(tracking: str, registry: str) -> MlflowClient:
     # MLflow reports its use to its makers over the network unless told otherwise; a farm's machine asks first.
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # Waiting is bounded: MLflow's own 120 s and 7 retries add up to many minutes before a dead server is told.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
     from mlflow import MlflowClient
 
     return MlflowClient(tracking_uri=tracking, registry_uri=registry)
@@ -95,12 +101,13 @@ def tracking_errors(settings: Settings, doing: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, OSError) as exc:
-        where = "the local MLflow store" if settings.has_local_mlflow else "the MLflow server"
+        local = settings.has_local_mlflow
+        where = "the local MLflow store" if local else f"the MLflow server {without_login(settings.tracking_uri)}"
         raise TrackingError(
             f"{doing} failed at {where}: {one_line(exc)}",
             "Check that MLflow answers, may be written and has room on its disk (HYDRO_MLFLOW_TRACKING_URI, "
             "HYDRO_MLFLOW_REGISTRY_URI), then run the step again; what was registered before is untouched",
-        ) from exc
+        ) from (exc if without_login(str(exc)) == str(exc) else None)
 
 
 def one_line(error: Exception) -> str:
