@@ -13,10 +13,30 @@ from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings, load_settings
 from hydro_assets_tests.builders.spark_server import SparkServer, spark_server
 
+OF_THE_CALLER = ("HYDRO_", "MLFLOW_", "SPARK_", "DATABRICKS_")
+# Who asks for tests on a real workspace (HYDRO_DATABRICKS_TEST=1) means the one that these variables name.
+KEPT = {"HYDRO_DATABRICKS_TEST"} | (
+    {name for name in os.environ if name.startswith("DATABRICKS_")} if "HYDRO_DATABRICKS_TEST" in os.environ else set()
+)
+
+
+def _of_the_caller() -> list[str]:
+    return [name for name in os.environ if name.startswith(OF_THE_CALLER) and name not in KEPT]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_of_this_machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A working directory without `.hydro`, and no variable of the caller: for fixtures of every scope."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in _of_the_caller():
+            patch.delenv(name)
+        patch.chdir(tmp_path_factory.mktemp("elsewhere"))
+        yield
+
 
 @pytest.fixture(autouse=True)
-def _no_farm_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [n for n in os.environ if n.startswith("HYDRO_") and n != "HYDRO_DATABRICKS_TEST"]:
+def _no_setting_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [n for n in _of_the_caller() if n.startswith("HYDRO_")]:
         monkeypatch.delenv(name)
 
 
