@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -394,7 +395,7 @@ _NOT_SETTINGS = frozenset({"HYDRO_STEP_CODE", "HYDRO_GIT_COMMIT", "HYDRO_DATABRI
 
 def load_settings(**overrides: Any) -> Settings:
     """Settings from arguments, environment and file; every problem in one readable error."""
-    remedy = "Correct the HYDRO_* variable (nested names with __) or hydro.toml in HYDRO_HOME"
+    remedy = "Correct the option, the HYDRO_* variable (nested names with __) or hydro.toml in HYDRO_HOME"
     if unknown := _unknown_variables():
         raise SettingsError.of_all(unknown, "Correct the name, or unset it")
     try:
@@ -435,16 +436,29 @@ def _told(error: Any) -> str:
     place = ".".join(map(str, error["loc"])) or "settings"
     if error["type"] != "extra_forbidden":
         return f"{place}: {error['msg'].removeprefix('Value error, ')}"
-    *groups, name = [str(part) for part in error["loc"]]
-    return f"{place} is no setting{_meant(name, _names_in(groups))}"
+    meant = _meant_setting(place)
+    return f"{place} is no setting" + (f"; did you mean {' or '.join(meant)}?" if meant else "")
 
 
-def _names_in(groups: list[str]) -> list[str]:
-    fields = Settings.model_fields
-    for group in groups:
-        inner = fields[group].annotation if group in fields else None
-        fields = inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else {}
-    return list(fields)
+def setting_names(model: type[BaseModel] = Settings, group: str = "") -> Iterator[str]:
+    """Every setting, groups with dots: `seed`, `recurrent.epochs`, `crop.ph_level.low`."""
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_names(field.annotation, f"{group}{name}.")
+        else:
+            yield group + name
+
+
+def _meant_setting(place: str) -> list[str]:
+    """`epochs` -> `recurrent.epochs`: of that name in any group, else spelt nearly so, else with a last part like it."""
+    known, last = list(setting_names()), place.rpartition(".")[2]
+    if same := [k for k in known if k.rpartition(".")[2] == last]:
+        return same
+    groups = {k.partition(".")[0] for k in known if "." in k}
+    if near := difflib.get_close_matches(place, [*known, *groups], 3, 0.75):
+        return near
+    parts = difflib.get_close_matches(last, {k.rpartition(".")[2] for k in known}, 1, 0.75)
+    return [k for k in known if k.rpartition(".")[2] in parts]
 
 
 def _unknown_variables() -> list[str]:

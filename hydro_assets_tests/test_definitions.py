@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
@@ -55,13 +56,21 @@ def test_workspace_and_pyproject__name_the_same_location() -> None:
     )
 
 
-def test_retry_and_range__on_every_heavy_asset(defs: dg.Definitions, settings: Settings) -> None:
-    heavy = [
-        a
-        for a in defs.assets or []
-        if isinstance(a, dg.AssetsDefinition) and "step_launcher" in a.required_resource_keys
-    ]
+def heavy_assets(defs: dg.Definitions) -> list[dg.AssetsDefinition]:
+    known = [a for a in defs.assets or [] if isinstance(a, dg.AssetsDefinition)]
+    return [a for a in known if "step_launcher" in a.required_resource_keys]
+
+
+def test_range__in_one_run_of_every_heavy_asset(defs: dg.Definitions) -> None:
+    heavy = heavy_assets(defs)
     assert len(heavy) >= 5
     for asset in heavy:
-        assert asset.op.retry_policy is not None
         assert asset.partitions_def is None or asset.backfill_policy == dg.BackfillPolicy.single_run()
+
+
+def test_retry__where_steps_are_launched_and_not_where_ctrl_c_would_be_retried(
+    defs: dg.Definitions, make_settings: Callable[..., Settings]
+) -> None:
+    launched = build_definitions(make_settings(environment="databricks", partitions_start="2026-01-01"))
+    assert all(asset.op.retry_policy is not None for asset in heavy_assets(launched))
+    assert all(asset.op.retry_policy is None for asset in heavy_assets(defs))

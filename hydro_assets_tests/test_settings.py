@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -164,3 +165,23 @@ def test_targets__come_from_a_variable_as_words(monkeypatch: pytest.MonkeyPatch)
 def test_targets__that_no_farm_has_are_refused(changes: dict, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         load_settings(**changes)
+
+
+@pytest.mark.parametrize(
+    ("given", "answer"),
+    [
+        ({"epochs": 3}, "epochs is no setting; did you mean recurrent.epochs?"),
+        ({"learning_rate": 1}, "did you mean recurrent.learning_rate or lightgbm.learning_rate?"),
+        ({"recurent": {"epochs": 3}}, "recurent is no setting; did you mean recurrent?"),
+        ({"recurrent": {"epoch": 3}}, "recurrent.epoch is no setting; did you mean recurrent.epochs"),
+        ({"target_cols": "ph_level"}, "did you mean target_col"),
+        ({"colour": "red"}, "colour is no setting."),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_unknown_setting__is_answered_with_the_one_that_was_meant(
+    make_settings: Callable[..., Settings], given: dict[str, object], answer: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        make_settings(**given)
+    assert answer in str(caught.value)

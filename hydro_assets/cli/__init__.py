@@ -2,6 +2,7 @@
 
 from hydro_assets.cli import (
     backtest_command,
+    dev_command,
     import_commands,
     job_commands,
     model_commands,
@@ -13,6 +14,7 @@ from hydro_assets.cli.app import main
 
 __all__ = [
     "backtest_command",
+    "dev_command",
     "import_commands",
     "job_commands",
     "main",

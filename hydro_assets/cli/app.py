@@ -3,24 +3,56 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from typer.core import TyperGroup
 
+from hydro_assets import __version__
 from hydro_assets.cli.foreign_errors import fault, foreign_error
 from hydro_assets.errors import HydroError, SourceFileError
 from hydro_assets.settings import Settings, load_settings
 
+INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended, by convention 128 + SIGINT
+
+
+class _Interruptible(TyperGroup):
+    """Commands that Ctrl-C (or SIGTERM) ends with one sentence; typer would say "Aborted" and exit with 1."""
+
+    def invoke(self, ctx: Any) -> Any:  # of the click that typer carries
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            say("stopped: what was finished is kept, and the same command goes on from there")
+            raise typer.Exit(INTERRUPTED) from None
+
+
 app = typer.Typer(
     name="hydro",
-    help="hydro_assets: from Gold sensor readings to forecasts a farm can trust.",
+    cls=_Interruptible,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hydro_assets {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version and stop")
+    ] = False,
+) -> None:
+    """hydro_assets: from Gold sensor readings to forecasts a farm can trust."""
 
 
 def settings_with(**options: Any) -> Settings:
@@ -56,8 +88,6 @@ def main() -> None:
         app()
     except HydroError as error:
         _end(str(error), 1)
-    except KeyboardInterrupt:
-        _end("stopped by Ctrl-C; nothing half written was kept, the same command goes on from here", 130)
     except Exception as error:  # noqa: BLE001 - the process ends here, and no user should have to read a traceback
         found = foreign_error(error)
         _end(str(found), 1) if found is not None else _end(fault(error), 3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -129,8 +129,8 @@ def forget_command(
     say(f"import {number} ({entry.source_file}, {entry.systems}): {gone:,} readings taken out of Gold. Next: hydro run")
 
 
-def fill_demo_farm(settings: Settings, systems: int, days: int, today: date) -> str:
-    """Simulated Gold of the `days` days before `today`, once; a second call keeps what is there."""
+def fill_demo_farm(settings: Settings, systems: int, days: int, now: datetime) -> str:
+    """Simulated Gold of the `days` days before `now`, once; a second call keeps what is there."""
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.gold import add_readings
     from hydro_assets.simulator.faults import Faults
@@ -140,7 +140,7 @@ def fill_demo_farm(settings: Settings, systems: int, days: int, today: date) -> 
     if lakehouse.exists("gold.iot_data"):
         have = lakehouse.days("gold.iot_data")
         return f"Gold is there already: {have[0]} to {have[-1]}"
-    end = datetime(today.year, today.month, today.day, tzinfo=UTC)
+    end = now.replace(second=0, microsecond=0)
     readings = simulate(
         systems,
         end - timedelta(days=days),

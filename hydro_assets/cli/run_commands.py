@@ -1,12 +1,9 @@
-"""Commands that run the whole graph: `hydro run`, `hydro demo`, `hydro status`, `hydro dev`."""
+"""Commands that run the whole graph: `hydro run`, `hydro demo`, `hydro status`."""
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -46,7 +43,7 @@ def run(
 @app.command()
 def demo(
     systems: Annotated[int, typer.Option(min=1, help="simulated systems")] = 3,
-    days: Annotated[int, typer.Option(min=2, help="days of readings, ending yesterday")] = 8,
+    days: Annotated[int, typer.Option(min=2, help="days of readings, ending now")] = 8,
     epochs: Annotated[int | None, typer.Option(min=1, help="most epochs of the LSTM and GRU")] = None,
     windows: Annotated[int, typer.Option(min=1, help="windows an epoch reads, drawn at random")] = 8192,
 ) -> None:
@@ -55,7 +52,7 @@ def demo(
     kept = remember(settings_with().root, recurrent=recurrent)
     say(f"The demo keeps its trainings short: recurrent = {recurrent} in {kept}, for the UI too")
     settings = settings_with()
-    say(f"Gold: {fill_demo_farm(settings, systems, days, datetime.now(UTC).date())}")
+    say(f"Gold: {fill_demo_farm(settings, systems, days, datetime.now(UTC))}")
     run_and_report(settings)
 
 
@@ -63,23 +60,6 @@ def demo(
 def status() -> None:
     """Rows, errors beside the baselines, and versions of what was materialised."""
     print_status(settings_with())
-
-
-@app.command()
-def dev(port: Annotated[int, typer.Option(help="port of the UI on 127.0.0.1")] = 3000) -> None:
-    """Open the Dagster UI with the history of `hydro run` and `hydro demo`. Needs the extra `ui`."""
-    from hydro_assets.defs.local_run import dagster_home
-
-    settings = settings_with()
-    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
-    os.environ["HYDRO_HOME"] = str(settings.root)
-    source = Path(__file__).parents[2]
-    where = (
-        ["-w", str(source / "workspace.yaml")]
-        if (source / "workspace.yaml").exists()
-        else ["-m", "hydro_assets.definitions"]
-    )
-    os.execv(sys.executable, [sys.executable, "-m", "dagster", "dev", *where, "-h", "127.0.0.1", "-p", str(port)])
 
 
 def run_and_report(settings: Settings, everything: bool = False, rebuild: bool = False) -> None:

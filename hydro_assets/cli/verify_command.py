@@ -17,15 +17,15 @@ from hydro_assets.settings import Settings
 
 @app.command("verify")
 def verify_command(
-    target: Annotated[
-        Literal["local", "spark", "databricks"] | None, typer.Option(help="environment to look at")
+    environment: Annotated[
+        Literal["local", "spark", "databricks"] | None, typer.Option(help="where to look; default as configured")
     ] = None,
 ) -> None:
     """Report Gold, features, experiments, models, predictions, last runs. Exit code 1 when something is missing."""
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.verify import verify
 
-    settings = settings_with(environment=target)
+    settings = settings_with(environment=environment)
     items = verify(Lakehouse(settings), lambda: last_runs(settings))
     table = Table("", "what", title=f"hydro verify ({settings.environment})", title_justify="left")
     table.add_column("found", overflow="fold")  # a path or an address is copied from here

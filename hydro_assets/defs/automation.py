@@ -37,4 +37,4 @@ def all_automation(
         run_failure_alert(settings),
         check_failure_alert(settings, every_check),
     ]
-    return [*jobs(settings, health_checks(settings)), gold_import_job], schedules(), sensors
+    return [*jobs(settings, health_checks(settings)), gold_import_job(settings)], schedules(), sensors

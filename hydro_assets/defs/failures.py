@@ -8,9 +8,18 @@ from contextlib import contextmanager
 import dagster as dg
 
 from hydro_assets.errors import HydroError
+from hydro_assets.lakehouse.environments import ENVIRONMENTS
+from hydro_assets.settings import Settings
 
-# A lost cluster or a commit conflict passes; a broken contract (HydroError) is raised as a Failure without retry.
-RETRY = dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+def retry_policy(settings: Settings) -> dg.RetryPolicy | None:
+    """Two more attempts where steps are launched: a lost cluster passes. A broken contract is never tried again.
+
+    None on this machine: there Dagster applies the policy to Ctrl-C and to "Terminate" too, and starts the step anew.
+    """
+    if not ENVIRONMENTS[settings.environment].launched:
+        return None
+    return dg.RetryPolicy(max_retries=2, delay=10, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 @contextmanager

@@ -54,7 +54,7 @@ def run_job(
     """One run of a job in this process, for the days `[days[0], days[1])` where its assets are partitioned.
 
     Raises CheckStoppedRunError with what the blocking check found, RunFailedError with the message of the first step
-    that failed otherwise.
+    that failed otherwise, and KeyboardInterrupt when Ctrl-C ended the run: Dagster then records the run as failed.
     """
     chosen = dict(tags or {})
     if days is not None:
@@ -70,12 +70,21 @@ def run_job(
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {}}}},  # without it Dagster's own console logger speaks
     )
+    if _was_interrupted(result):
+        raise KeyboardInterrupt
     if not result.success:
         remedy = f"Open run {result.run_id} in the UI (hydro dev) for the whole story"
         if found := _blocking_findings(result):
             raise CheckStoppedRunError(found, f"Mend the data in Gold and run again. {remedy}")
         raise RunFailedError(_first_failure(result), remedy)
     return result
+
+
+def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
+    """Dagster takes Ctrl-C as its own kind of failure, of the run and not of a step's code."""
+    ends = (event.event_specific_data for event in result.all_events if event.is_job_failure)
+    reasons = (getattr(end, "failure_reason", None) for end in ends)
+    return any(reason is not None and reason.value == "UNEXPECTED_TERMINATION" for reason in reasons)
 
 
 def _blocking_findings(result: dg.ExecuteInProcessResult) -> str:

@@ -270,7 +270,7 @@ def test_verify__finds_everything_of_the_launched_farm(
 ) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(farms["launched"].root), "COLUMNS": "300"}
     done = subprocess.run(
-        [sys.executable, "-c", "from hydro_assets.cli import main; main()", "verify", "--target", "databricks"],
+        [sys.executable, "-c", "from hydro_assets.cli import main; main()", "verify", "--environment", "databricks"],
         env={**environment, **variables["launched"], "HYDRO_ENVIRONMENT": "local"},
         capture_output=True,
         text=True,

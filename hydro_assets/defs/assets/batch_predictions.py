@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from hydro_assets.defs.facts import column_lineage, definition_facts, table_schema
-from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import BATCH_PREDICTIONS, HEAVY, SENSOR_FEATURES, model_key
 from hydro_assets.defs.partitions import day_range, feature_days
 from hydro_assets.settings import Settings
@@ -21,7 +21,7 @@ def batch_predictions_asset(settings: Settings) -> dg.AssetsDefinition:
         partitions_def=feature_days(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys=HEAVY,
-        retry_policy=RETRY,
+        retry_policy=retry_policy(settings),
         group_name="predictions",
         kinds={"spark", "deltalake", "mlflow"},
         metadata=definition_facts(full, settings.table(full.name)),

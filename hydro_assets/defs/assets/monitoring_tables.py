@@ -8,7 +8,7 @@ import dagster as dg
 
 from hydro_assets.defs import keys
 from hydro_assets.defs.facts import column_lineage, definition_facts, markdown_table
-from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import BATCH_PREDICTIONS, HEAVY, SENSOR_FEATURES, model_key
 from hydro_assets.defs.partitions import day_range, feature_days
 from hydro_assets.settings import Settings
@@ -21,7 +21,7 @@ def _common(table: Table, settings: Settings) -> dict[str, Any]:
     return {
         "key": keys.of_table(table.name),
         "required_resource_keys": HEAVY,
-        "retry_policy": RETRY,
+        "retry_policy": retry_policy(settings),
         "group_name": "monitoring",
         "kinds": {"spark", "deltalake"},
         "metadata": definition_facts(table, settings.table(table.name)),

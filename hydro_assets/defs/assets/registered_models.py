@@ -7,7 +7,7 @@ import dagster as dg
 
 from hydro_assets.defs.assets.training_config import Overrides, overridden
 from hydro_assets.defs.facts import image, markdown_table
-from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, model_key
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS
@@ -34,7 +34,7 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
         key=model_key(settings, kind),
         deps=[dg.AssetDep(SENSOR_FEATURES, partition_mapping=dg.AllPartitionMapping())],
         required_resource_keys=HEAVY,
-        retry_policy=RETRY,
+        retry_policy=retry_policy(settings),
         group_name="models",
         kinds=_KINDS[kind],
         description=_TEXT[kind],

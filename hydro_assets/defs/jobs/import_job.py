@@ -7,8 +7,9 @@ import dagster as dg
 from pydantic import Field
 
 from hydro_assets.defs.assets.external_gold import day_materializations
-from hydro_assets.defs.failures import RETRY
+from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import HEAVY
+from hydro_assets.settings import Settings
 
 IMPORT_JOB = "import_gold"
 
@@ -20,7 +21,7 @@ class RawExport(dg.Config):
     system: str | None = Field(None, description="system_id of its readings; None = its own column, else the default")
 
 
-@dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY, retry_policy=RETRY)
+@dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY)
 def add_export(context: dg.OpExecutionContext, config: RawExport):
     """Add the readings of a raw export to Gold; adding them again changes nothing."""
     from pathlib import Path
@@ -36,9 +37,13 @@ def add_export(context: dg.OpExecutionContext, config: RawExport):
     yield dg.Output(None, metadata={"read": done.read, "added": done.added, "notes": list(done.notes)})
 
 
-@dg.job(
-    name=IMPORT_JOB,
-    description="Add a raw export to gold.iot_data and bring its calendar and equipment up to date.",
-)
-def gold_import_job():
-    add_export()
+def gold_import_job(settings: Settings) -> dg.JobDefinition:
+    @dg.job(
+        name=IMPORT_JOB,
+        op_retry_policy=retry_policy(settings),
+        description="Add a raw export to gold.iot_data and bring its calendar and equipment up to date.",
+    )
+    def import_gold():
+        add_export()
+
+    return import_gold
