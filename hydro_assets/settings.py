@@ -57,8 +57,8 @@ class _Frozen(BaseModel):
 class Band(_Frozen):
     """Closed interval in which a sensor is optimal for the crop."""
 
-    low: float
-    high: float
+    low: float = Field(description="lower end, in the unit of the sensor; itself optimal")
+    high: float = Field(description="upper end, in the unit of the sensor; itself optimal")
 
     @model_validator(mode="after")
     def _ordered(self) -> Band:
@@ -70,8 +70,8 @@ class Band(_Frozen):
 class CropProfile(_Frozen):
     """Optimal bands of one crop. The default is the bands that Gold's own `is_*_optimal` flags use."""
 
-    name: str = "gold_flags"
-    ph_level: Band = Band(low=5.5, high=6.5)
+    name: str = Field("gold_flags", description="name of the crop, to read in tables and notes")
+    ph_level: Band = Field(default=Band(low=5.5, high=6.5), description="pH")
     tds_level: Band = Field(default=Band(low=800, high=1200), description="ppm on the scale of `tds_scale`")
     air_temperature: Band = Field(default=Band(low=20, high=28), description="degrees Celsius")
     air_humidity: Band = Field(default=Band(low=40, high=70), description="percent relative humidity")
@@ -93,12 +93,12 @@ class CropProfile(_Frozen):
 class RecurrentConfig(_Frozen):
     """Hyper-parameters of the LSTM and GRU forecasters."""
 
-    hidden_size: int = Field(64, ge=1, le=2048)
-    num_layers: int = Field(2, ge=1, le=8)
+    hidden_size: int = Field(64, ge=1, le=2048, description="units of one recurrent layer")
+    num_layers: int = Field(2, ge=1, le=8, description="recurrent layers, one on the other")
     dropout: float = Field(0.2, ge=0, lt=1, description="between recurrent layers; ignored with one layer")
-    learning_rate: float = Field(0.001, gt=0, le=1)
-    batch_size: int = Field(32, ge=1, le=65536)
-    epochs: int = Field(50, ge=1, le=10000)
+    learning_rate: float = Field(0.001, gt=0, le=1, description="step size of the Adam optimiser at the start")
+    batch_size: int = Field(32, ge=1, le=65536, description="windows between two updates of the weights")
+    epochs: int = Field(50, ge=1, le=10000, description="most passes over the training windows")
     patience: int = Field(8, ge=1, description="epochs without a better validation loss before training stops")
     max_windows_per_epoch: int | None = Field(
         None, ge=1, description="train each epoch on this many windows, drawn at random; None reads all"
@@ -109,13 +109,15 @@ class RecurrentConfig(_Frozen):
 class LightGBMConfig(_Frozen):
     """Hyper-parameters of the LightGBM learner."""
 
-    task_type: Literal["classification", "regression", "both"] = "both"
-    num_leaves: int = Field(31, ge=2, le=131072)
-    learning_rate: float = Field(0.05, gt=0, le=1)
-    num_boost_round: int = Field(100, ge=1, le=100000)
-    feature_fraction: float = Field(0.9, gt=0, le=1)
-    bagging_fraction: float = Field(0.8, gt=0, le=1)
-    early_stopping_rounds: int = Field(20, ge=1)
+    task_type: Literal["classification", "regression", "both"] = Field(
+        "both", description="learn the probability of the labels, the values of the targets, or both"
+    )
+    num_leaves: int = Field(31, ge=2, le=131072, description="most leaves of one tree")
+    learning_rate: float = Field(0.05, gt=0, le=1, description="share of each new tree that is added")
+    num_boost_round: int = Field(100, ge=1, le=100000, description="most trees")
+    feature_fraction: float = Field(0.9, gt=0, le=1, description="share of the features that one tree may use")
+    bagging_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows that one tree learns from")
+    early_stopping_rounds: int = Field(20, ge=1, description="trees without a better validation loss before it stops")
     predict_change: bool = Field(True, description="predict the change from the baseline instead of the level")
 
 
@@ -141,23 +143,25 @@ class MonitoringConfig(_Frozen):
 class ModelNames(_Frozen):
     """Fixed names in MLflow."""
 
-    lstm: str = "hydroponics_lstm_forecast"
-    gru: str = "hydroponics_gru_forecast"
-    lightgbm: str = "hydroponics_lightgbm_classifier"
+    lstm: str = Field("hydroponics_lstm_forecast", description="registered model of kind lstm")
+    gru: str = Field("hydroponics_gru_forecast", description="registered model of kind gru")
+    lightgbm: str = Field("hydroponics_lightgbm_classifier", description="registered model of kind lightgbm")
 
 
 class PinnedVersions(_Frozen):
     """Versions that score in place of champion or latest; None = not pinned."""
 
-    lstm: str | None = None
-    gru: str | None = None
-    lightgbm: str | None = None
+    lstm: str | None = Field(None, description="version of kind lstm that scores; None = the champion, else the latest")
+    gru: str | None = Field(None, description="version of kind gru that scores; None = the champion, else the latest")
+    lightgbm: str | None = Field(
+        None, description="version of kind lightgbm that scores; None = the champion, else the latest"
+    )
 
 
 class ExperimentNames(_Frozen):
-    lstm: str = "hydroponics_lstm"
-    gru: str = "hydroponics_gru"
-    lightgbm: str = "hydroponics_lightgbm"
+    lstm: str = Field("hydroponics_lstm", description="MLflow experiment of kind lstm")
+    gru: str = Field("hydroponics_gru", description="MLflow experiment of kind gru")
+    lightgbm: str = Field("hydroponics_lightgbm", description="MLflow experiment of kind lightgbm")
 
 
 MLFLOW_OF_ENVIRONMENT = {"databricks": ("databricks", "databricks-uc")}
@@ -183,7 +187,9 @@ class Settings(BaseSettings):
         "local", description="row of the environment table: embedded Sail, any Spark, or Databricks"
     )
     home: Path = Field(Path(".hydro"), description="folder of everything written locally")
-    catalog: str = Field("hydroponics", pattern=r"^[A-Za-z0-9_]+$")
+    catalog: str = Field(
+        "hydroponics", pattern=r"^[A-Za-z0-9_]+$", description="catalog of every table, the first part of its full name"
+    )
     bucket: str = Field("hydroponics-data", min_length=1, description="object-store bucket of the lakehouse")
 
     lakehouse_uri: str | None = Field(
@@ -220,14 +226,16 @@ class Settings(BaseSettings):
         description="states whose probability LightGBM forecasts: is_env_optimal, an is_*_optimal flag, an is_*_on",
     )
     sequence_length: int = Field(24, ge=2, le=4096, description="steps of history a recurrent model sees")
-    forecast_horizon: int = Field(1, ge=1, le=1440, description="steps ahead; H outputs in one pass")
-    minimum_records: int = Field(1000, ge=1)
-    seed: int = 20240101
+    forecast_horizon: int = Field(1, ge=1, le=1440, description="steps ahead in batch_predictions: 1 .. this")
+    minimum_records: int = Field(1000, ge=1, description="known rows of a target that training needs")
+    seed: int = Field(20240101, description="of every random draw: the same data and seed give the same models")
     recurrent: RecurrentConfig = RecurrentConfig()  # type: ignore[call-arg]
     lightgbm: LightGBMConfig = LightGBMConfig()  # type: ignore[call-arg]
     monitoring: MonitoringConfig = MonitoringConfig()  # type: ignore[call-arg]
-    train_share: float = Field(0.7, gt=0, lt=1)
-    validation_share: float = Field(0.1, gt=0, lt=1, description="the rest is the holdout")
+    train_share: float = Field(0.7, gt=0, lt=1, description="share of the time, from its start, that models learn from")
+    validation_share: float = Field(
+        0.1, gt=0, lt=1, description="share of the time after it that chooses; the rest is the holdout"
+    )
 
     models: ModelNames = ModelNames()
     experiments: ExperimentNames = ExperimentNames()

@@ -7,6 +7,7 @@ from hydro_assets.cli import (
     job_commands,
     model_commands,
     run_commands,
+    settings_command,
     spark_commands,
     verify_command,
 )
@@ -20,6 +21,7 @@ __all__ = [
     "main",
     "model_commands",
     "run_commands",
+    "settings_command",
     "spark_commands",
     "verify_command",
 ]
