@@ -23,6 +23,7 @@ FLOORS = (
     {"defs"},
     {"databricks"},
     {"pipeline"},
+    {"report"},
     {"monitoring"},
     {"scoring"},
     {"registry"},

@@ -1,9 +1,10 @@
-"""Commands that run the whole graph: `hydro run`, `hydro demo`, `hydro status`."""
+"""Commands that run the whole graph: `hydro run`, `hydro demo`, `hydro status`, `hydro report`."""
 
 from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,6 +61,22 @@ def demo(
 def status() -> None:
     """Rows, errors beside the baselines, and versions of what was materialised."""
     print_status(settings_with())
+
+
+@app.command()
+def report(
+    output: Annotated[Path | None, typer.Option(help="where the page goes; default report.html in the home")] = None,
+) -> None:
+    """Write one page about the farm that opens without a server: health, outlook, errors, drift, versions.
+
+    Example: hydro report --output farm.html
+    """
+    from hydro_assets.lakehouse import Lakehouse
+    from hydro_assets.pipeline.report import write_report
+
+    settings = settings_with()
+    path = write_report(Lakehouse(settings), datetime.now(UTC), output)
+    typer.echo(path.resolve().as_uri())
 
 
 def run_and_report(settings: Settings, everything: bool = False, rebuild: bool = False) -> None:

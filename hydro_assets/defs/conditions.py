@@ -13,6 +13,7 @@ def follow_conditions() -> dict[dg.AssetKey, dg.AutomationCondition]:
         keys.PREDICTION_ACCURACY: follow_days(BATCH_PREDICTIONS, SENSOR_FEATURES),
         keys.FEATURE_DRIFT: follow_features(),
         keys.SYSTEM_OUTLOOK: follow_any_day(BATCH_PREDICTIONS),
+        keys.FARM_REPORT: follow_any_day(keys.SYSTEM_OUTLOOK),
     }
 
 

@@ -21,6 +21,7 @@ BATCH_PREDICTIONS = of_table(names.BATCH_PREDICTIONS)
 SYSTEM_OUTLOOK = of_table(names.SYSTEM_OUTLOOK)
 PREDICTION_ACCURACY = of_table(names.PREDICTION_ACCURACY)
 FEATURE_DRIFT = of_table(names.FEATURE_DRIFT)
+FARM_REPORT = dg.AssetKey(["predictions", "farm_report"])
 
 
 def model_key(settings: Settings, kind: str) -> dg.AssetKey:

@@ -6,6 +6,7 @@ import dagster as dg
 
 from hydro_assets.defs.assets.batch_predictions import batch_predictions_asset
 from hydro_assets.defs.assets.external_gold import gold_assets
+from hydro_assets.defs.assets.farm_report import farm_report_asset
 from hydro_assets.defs.assets.monitoring_tables import monitoring_assets
 from hydro_assets.defs.assets.registered_models import registered_model_assets
 from hydro_assets.defs.assets.sensor_features import sensor_features_asset
@@ -20,4 +21,5 @@ def all_assets(settings: Settings) -> list[dg.AssetsDefinition | dg.AssetSpec]:
         *registered_model_assets(settings),
         batch_predictions_asset(settings),
         *monitoring_assets(settings),
+        farm_report_asset(),
     ]

@@ -25,7 +25,7 @@ from hydro_assets.tables import MODELS
 TRAIN_JOB = "train_models"
 SCORE_JOB = "score_daily_batch"
 WATCH_JOB = "check_health"
-FOLLOWING = (keys.PREDICTION_ACCURACY, keys.FEATURE_DRIFT, keys.SYSTEM_OUTLOOK)
+FOLLOWING = (keys.PREDICTION_ACCURACY, keys.FEATURE_DRIFT, keys.SYSTEM_OUTLOOK, keys.FARM_REPORT)
 
 
 def jobs(settings: Settings, health_checks: list[dg.AssetCheckKey]) -> list:

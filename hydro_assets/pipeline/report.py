@@ -1,0 +1,287 @@
+"""The report of a farm: what tables and registry say, as one page. A section without data says what makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from hydro_assets.durations import duration_text
+from hydro_assets.errors import HydroError, TableError
+from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.status import model_errors
+from hydro_assets.report import pictures
+from hydro_assets.report.page import Number, Section, html
+from hydro_assets.tables import SENSOR, names
+
+DAYS = 14
+HOURS_SHOWN = 24
+FEATURES_SHOWN = 10
+_OUTLOOK = (
+    *("system_id", "target", "target_col", "timestamp", "current_value", "band_low", "band_high", "prediction"),
+    *("lower_80", "upper_80", "leaving_probability", "leaving_probability_1h", "leaving_probability_6h"),
+    *("minutes_to_leaving", "prediction_quality"),
+)
+_PROMOTIONS = ("decided_at", "kind", "action", "champion_before", "champion_after", "reason")
+
+
+def write_report(lakehouse: Lakehouse, now: datetime, path: Path | None = None) -> Path:
+    """Write the page to `path`, by default `report.html` in the home, and return where it lies.
+
+    Raises TableError when Gold has no reading.
+    """
+    if not lakehouse.exists(names.IOT_DATA) or not lakehouse.days(names.IOT_DATA):
+        raise TableError("There is nothing to report: Gold holds no reading", "Import an export first, or hydro demo")
+    path = path or lakehouse.settings.root / "report.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(html(f"Farm report: {lakehouse.settings.catalog}", sections(lakehouse, now), now), encoding="utf-8")
+    return path
+
+
+def sections(lakehouse: Lakehouse, now: datetime) -> list[Section]:
+    """Every section, in the order in which a farm's engineer asks."""
+    made: list[tuple[str, Callable[[Lakehouse, datetime], Section]]] = [
+        ("Farm health", _health),
+        ("Coverage", _coverage),
+        ("Outlook", _outlook),
+        ("Forecast against actuals", _forecasts),
+        ("Models beside the baselines", _models),
+        ("Errors by day", _accuracy),
+        ("Drift", _drift),
+        ("Versions and promotions", _promotions),
+        ("Data quality", _quality),
+    ]
+    return [_section(title, make, lakehouse, now) for title, make in made]
+
+
+def _section(
+    title: str, make: Callable[[Lakehouse, datetime], Section], lakehouse: Lakehouse, now: datetime
+) -> Section:
+    try:
+        return make(lakehouse, now)
+    except HydroError as error:  # no table or no version yet: the section says so and the others follow
+        return Section(title, str(error))
+
+
+def _recent(lakehouse: Lakehouse, table: str, days: int, columns: list[str] | None = None) -> pl.DataFrame:
+    if not lakehouse.exists(table) or not (there := lakehouse.days(table)):
+        raise TableError(f"{table} holds no row yet", "Make it: hydro run")
+    last = there[-1]
+    return lakehouse.read_polars(table, last - timedelta(days=days - 1), last + timedelta(days=1), columns)
+
+
+def _features(lakehouse: Lakehouse) -> tuple[pl.DataFrame, list[str]]:
+    """Rows of the last days: keys, known sensors and their quality flags."""
+    have = set(lakehouse.columns(names.SENSOR_FEATURES)) if lakehouse.exists(names.SENSOR_FEATURES) else set()
+    sensors = [s for s in SENSOR if s in have]
+    flags = [c for s in sensors for c in sorted(have) if c.startswith("is_") and c[3:].startswith(f"{s}_")]
+    flags = [c for c in flags if not c.endswith(("_optimal", "_on"))]
+    return _recent(
+        lakehouse, names.SENSOR_FEATURES, DAYS, ["system_id", "timestamp", "date", *sensors, *flags]
+    ), sensors
+
+
+def _health(lakehouse: Lakehouse, now: datetime) -> Section:
+    rows, sensors = _features(lakehouse)
+    newest = rows.group_by("system_id").agg(pl.all().sort_by("timestamp").last()).sort("system_id")
+    bands = {name: (band.low, band.high) for name, band in lakehouse.settings.crop.bands().items()}
+    inside = [s for s in sensors if s in bands]
+    current = newest.select(
+        "system_id", pl.col("timestamp").alias("newest row"), *(pl.col(s).alias(_named(s)) for s in sensors)
+    )
+    counts = [pl.col(s).is_between(*bands[s]).mean().alias(s) for s in inside]
+    last_day = rows.filter(pl.col("timestamp") > rows["timestamp"].max() - pl.duration(hours=24))
+    shares = last_day.select(counts).row(0, named=True)
+    age = now - _aware(rows["timestamp"].max())
+    timedelta(minutes=round(age / timedelta(minutes=1)))
+    {sensor: share for sensor, share in shares.items() if share is not None}
+    numbers = [
+        Number("readings in Gold", f"{sum(lakehouse.rows_by_day(names.IOT_DATA).values()):,}"),
+        Number("systems", str(newest.height)),
+        Number(
+            "age of the newest row",
+            duration_text(timedelta(minutes=round(age / timedelta(minutes=1)))),
+            age > timedelta(hours=2),
+        ),
+        *(
+            Number(f"{s}: in the band, last 24 h", f"{100 * v:.0f} %", v < 0.9)
+            for s, v in shares.items()
+            if v is not None
+        ),
+    ]
+    says = "The newest values of every system, and how much of the last 24 hours lay in the crop's optimal band."
+    return Section("Farm health", says, numbers, frames=[current])
+
+
+def _coverage(lakehouse: Lakehouse, now: datetime) -> Section:
+    rows, sensors = _features(lakehouse)
+    per_day = timedelta(days=1) // lakehouse.settings.feature_step * rows["system_id"].n_unique()
+    first, last = rows["timestamp"].min(), rows["timestamp"].max()
+    known = rows.group_by("date").agg(pl.col(s).is_not_null().sum() for s in sensors).sort("date")
+    possible = [_steps_of(day, _aware(first), _aware(last), per_day) for day in known["date"]]
+    by_day = known.with_columns(pl.Series("possible", possible)).unpivot(
+        sensors, index=["date", "possible"], variable_name="sensor", value_name="known"
+    )
+    by_day = by_day.select(
+        pl.col("date").cast(pl.String).alias("day"),
+        "sensor",
+        (pl.col("known") / pl.col("possible")).clip(0, 1).alias("share"),
+    )
+    worst = by_day.sort("share").row(0, named=True)
+    says = (
+        f"Share of the grid's steps ({duration_text(lakehouse.settings.feature_step)}) that carry a usable value, over "
+        f"all systems, in the last {known.height} days. Lowest: {worst['sensor']} on {worst['day']}, "
+        f"{100 * worst['share']:.0f} %."
+    )
+    return Section("Coverage", says, pictures=[pictures.coverage(by_day)])
+
+
+def _steps_of(day: date, first: datetime, last: datetime, per_day: int) -> float:
+    """Steps that the day could hold, all systems: the first and the last day of the rows are not whole."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    begin, end = max(start, first), min(start + timedelta(days=1), last + timedelta(minutes=1))
+    return max(per_day * ((end - begin) / timedelta(days=1)), 1.0)
+
+
+def _outlook(lakehouse: Lakehouse, now: datetime) -> Section:
+    if not lakehouse.exists(names.SYSTEM_OUTLOOK):
+        raise TableError(f"{names.SYSTEM_OUTLOOK} does not exist yet", "Make it: hydro run")
+    rows = lakehouse.read_polars(names.SYSTEM_OUTLOOK)
+    shown = [c for c in _OUTLOOK if c in rows.columns]
+    risky = [c for c in shown if c.startswith("leaving_probability")]
+    says = "Each system's newest forecast, with its 80 % interval and the probability of leaving the crop's band."
+    numbers = []
+    if risky:
+        worst = rows.sort(risky[-1], descending=True, nulls_last=True).row(0, named=True)
+        if worst[risky[-1]] is not None:
+            text = f"{100 * worst[risky[-1]]:.0f} %"
+            name = f"highest probability of leaving: {worst['system_id']}, {worst.get('target') or worst['target_col']}"
+            numbers = [Number(name, text, worst[risky[-1]] > 0.5)]
+    order = [c for c in ("system_id", "target") if c in rows.columns]
+    return Section("Outlook", says, numbers, frames=[rows.select(shown).sort(order)])
+
+
+def _forecasts(lakehouse: Lakehouse, now: datetime) -> Section:
+    settings = lakehouse.settings
+    ends = [f"{side}_{share}" for side in ("lower", "upper") for share in (80, 95)]
+    columns = ["system_id", "timestamp", "target_col", "horizon", "prediction_for", "ensemble_avg", *ends]
+    rows = _recent(lakehouse, names.BATCH_PREDICTIONS, 2, columns)
+    farthest = rows["horizon"].max()
+    target = (
+        rows["target_col"].drop_nulls().mode().to_list()[0]
+        if rows["target_col"].null_count() < rows.height
+        else settings.target_col
+    )
+    actual = _recent(lakehouse, names.SENSOR_FEATURES, 2, ["system_id", "timestamp", target])
+    shown = (
+        rows.filter(horizon=farthest)
+        .filter(pl.col("timestamp") > rows["timestamp"].max() - pl.duration(hours=HOURS_SHOWN))
+        .join(actual, left_on=["system_id", "prediction_for"], right_on=["system_id", "timestamp"], how="left")
+        .rename({"prediction_for": "time", "ensemble_avg": "forecast", target: "actual"})
+    )
+    band = settings.crop.bands().get(target)
+    picture = pictures.forecast_against_actuals(shown, target, None if band is None else (band.low, band.high))
+    judged = shown.drop_nulls(["actual", "lower_80", "upper_80"])
+    numbers = []
+    if judged.height:
+        error = judged.select((pl.col("forecast") - pl.col("actual")).abs().mean()).item()
+        inside = judged.select(pl.col("actual").is_between("lower_80", "upper_80").mean()).item()
+        numbers = [
+            Number(f"mean absolute error ({SENSOR[target].unit})", f"{error:.4g}"),
+            Number("actual values inside the 80 % interval", f"{100 * inside:.0f} %", inside < 0.6),
+            Number("forecasts with a known actual value", f"{judged.height:,}"),
+        ]
+    ahead = duration_text(int(farthest) * settings.feature_step)  # type: ignore[arg-type]
+    says = f"The ensemble's forecast of {target} {ahead} ahead, last {HOURS_SHOWN} hours, drawn at the time it is for."
+    return Section("Forecast against actuals", says, numbers, [picture])
+
+
+def _models(lakehouse: Lakehouse, now: datetime) -> Section:
+    frames = []
+    for errors in model_errors(lakehouse.settings):
+        rows = [asdict(row) for row in errors.rows if row.split == "holdout"]
+        if rows:
+            named = pl.lit(f"{errors.target} ({errors.unit})").alias("target")
+            frames.append(pl.DataFrame(rows, infer_schema_length=None).drop("split").select(named, pl.all()))
+    says = "Mean absolute error of the versions that serve, on rows that no model learned from, beside the baselines."
+    return Section("Models beside the baselines", says, frames=frames)
+
+
+def _accuracy(lakehouse: Lakehouse, now: datetime) -> Section:
+    settings = lakehouse.settings
+    rows = _recent(lakehouse, names.PREDICTION_ACCURACY, DAYS).filter(model="ensemble", system_id="all")
+    target = "target" if "target" in rows.columns else "target_col"
+    rows = rows.filter(pl.col(target) == settings.target_col).drop_nulls(["mae", "baseline_mae"])
+    rows = rows.filter(pl.col("horizon") == rows["horizon"].min())
+    if rows.is_empty():
+        raise TableError(
+            "No forecast has met its actual value yet", "Look again when readings have followed: hydro run"
+        )
+    rows = (
+        rows.group_by("date").agg(pl.col("mae", "baseline_mae", "coverage_80").mean(), pl.col("n").sum()).sort("date")
+    )
+    wins = rows.filter(pl.col("mae") < pl.col("baseline_mae")).height
+    numbers = [
+        Number("days on which the ensemble was better", f"{wins} of {rows.height}", wins * 2 < rows.height),
+        Number("inside the 80 % interval, mean", f"{100 * rows['coverage_80'].mean():.0f} %"),  # type: ignore[operator]
+    ]
+    unit = SENSOR[settings.target_col].unit
+    says = f"The stored forecasts of {settings.target_col}, once the actual values had arrived."
+    return Section("Errors by day", says, numbers, [pictures.errors_by_day(rows, unit)])
+
+
+def _drift(lakehouse: Lakehouse, now: datetime) -> Section:
+    rows = _recent(lakehouse, names.FEATURE_DRIFT, 1).drop_nulls("psi")
+    limit = lakehouse.settings.monitoring.psi_limit
+    worst = rows.group_by("feature").agg(pl.col("psi").max()).sort("psi", descending=True)
+    drifted = worst.filter(pl.col("psi") > limit).height
+    numbers = [Number("features that drifted", f"{drifted} of {worst.height}", drifted > worst.height / 5)]
+    says = "How far the features of the last days are from the data that the models learned from."
+    if worst.is_empty():
+        return Section("Drift", "No feature has enough values to be compared yet.")
+    return Section("Drift", says, numbers, [pictures.drift(worst.head(FEATURES_SHOWN), limit)])
+
+
+def _promotions(lakehouse: Lakehouse, now: datetime) -> Section:
+    if not lakehouse.exists(names.PROMOTION_LOG):
+        raise TableError("No version has been judged yet", "Train models: hydro run")
+    rows = lakehouse.read_polars(names.PROMOTION_LOG).sort("decided_at", descending=True)
+    shown = [c for c in _PROMOTIONS if c in rows.columns]
+    return Section(
+        "Versions and promotions", "The newest decisions on which version serves.", frames=[rows.select(shown).head(12)]
+    )
+
+
+def _quality(lakehouse: Lakehouse, now: datetime) -> Section:
+    rows, _ = _features(lakehouse)
+    flags = [c for c in rows.columns if c.startswith("is_") and rows.schema[c] == pl.Boolean]
+    events = (
+        rows.unpivot(flags, index=["date", "system_id"], variable_name="event", value_name="is_true")
+        .filter(pl.col("is_true"))
+        .group_by("event", "system_id")
+        .agg(pl.len().alias("steps"), pl.col("date").min().alias("first"), pl.col("date").max().alias("last"))
+        .sort("steps", descending=True)
+    )
+    events = events.with_columns(pl.col("event").str.strip_prefix("is_").str.replace_all("_", " "))
+    says = f"Cells of the last {DAYS} days that were marked, by kind: they are null in the features or carry the mark."
+    frames = [events.head(30)]
+    if lakehouse.exists(names.BATCH_PREDICTIONS):
+        quality = _recent(lakehouse, names.BATCH_PREDICTIONS, DAYS, ["date", "prediction_quality"])
+        frames.append(
+            quality.group_by("prediction_quality").agg(pl.len().alias("forecasts")).sort("forecasts", descending=True)
+        )
+    return Section(
+        "Data quality", says if events.height else f"Nothing was marked in the last {DAYS} days.", frames=frames
+    )
+
+
+def _named(sensor: str) -> str:
+    return f"{sensor} ({SENSOR[sensor].unit})"
+
+
+def _aware(time: object) -> datetime:
+    assert isinstance(time, datetime)  # the rows are not empty
+    return time if time.tzinfo else time.replace(tzinfo=UTC)

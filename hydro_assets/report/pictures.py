@@ -1,0 +1,111 @@
+"""Pictures of the report as SVG: they are part of the page, and stay sharp when it is enlarged."""
+
+from __future__ import annotations
+
+import io
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure  # pyplot keeps global state
+
+from hydro_assets.tables import SENSOR
+
+WIDTH = 9.0  # inches; 72 points each, so at most 650 points wide
+INK, BAND, MODEL, BASELINE = "#1b2a34", "#cfe3d4", "#1f6f50", "#b5651d"
+
+
+def coverage(by_day: pl.DataFrame) -> str:
+    """Share of grid steps with a known value. `by_day`: day, sensor, share; one row per day and sensor."""
+    wide = by_day.pivot("day", index="sensor", values="share", sort_columns=True)
+    days = wide.columns[1:]
+    figure = Figure(figsize=(WIDTH, 0.9 + 0.35 * wide.height), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(wide.select(days).to_numpy(), vmin=0, vmax=1, aspect="auto", cmap="YlGn")
+    axes.set_yticks(range(wide.height), wide["sensor"].to_list())
+    shown = np.unique(np.linspace(0, len(days) - 1, min(8, len(days))).astype(int))
+    axes.set_xticks(shown, [days[i] for i in shown])
+    figure.colorbar(drawn, label="share of steps known")
+    return _svg(figure, "Coverage per sensor and day")
+
+
+def forecast_against_actuals(rows: pl.DataFrame, target: str, band: tuple[float, float] | None) -> str:
+    """One panel per system. `rows`: system_id, time, actual, forecast, lower_80, upper_80, lower_95, upper_95."""
+    systems = rows["system_id"].unique().sort().to_list()
+    figure = Figure(figsize=(WIDTH, 2.1 * len(systems)), layout="constrained")
+    panels = figure.subplots(len(systems), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, system in zip(panels, systems, strict=True):
+        shown = rows.filter(system_id=system).sort("time").upsample("time", every=_step(rows))
+        time = shown["time"].to_numpy()
+        if band is not None:
+            axes.axhspan(*band, color=BAND, label="crop band", zorder=0)
+        for share, alpha in ((95, 0.18), (80, 0.3)):
+            low, high = (shown[f"{side}_{share}"].to_numpy() for side in ("lower", "upper"))
+            axes.fill_between(time, low, high, color=MODEL, alpha=alpha, linewidth=0, label=f"{share} % interval")
+        axes.plot(time, shown["forecast"].to_numpy(), color=MODEL, linewidth=1.2, label="forecast")
+        axes.plot(time, shown["actual"].to_numpy(), color=INK, linewidth=0.8, label="actual")
+        axes.set_title(system, loc="left", fontsize="medium")
+        axes.set_ylabel(_label(target))
+        _fit(axes, shown)
+        axes.xaxis.set_major_locator(AutoDateLocator())
+        axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
+    return _svg(figure, f"Forecast of {target} against the actual values")
+
+
+def _fit(axes: Axes, shown: pl.DataFrame) -> None:
+    """Show every value; a far band or one wide interval may not flatten the curves."""
+    seen = pl.concat([shown["actual"], shown["forecast"]]).drop_nulls()
+    if seen.is_empty():
+        return
+    low, high = float(seen.min()), float(seen.max())  # type: ignore[arg-type]
+    reach = 0.25 * max(high - low, 1e-9)
+    axes.set_ylim(low - reach, high + reach)
+
+
+def errors_by_day(rows: pl.DataFrame, unit: str) -> str:
+    """MAE of the ensemble and of the baseline. `rows`: date, mae, baseline_mae."""
+    rows = rows.sort("date")
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(rows["date"].to_numpy(), rows["mae"].to_numpy(), "o-", color=MODEL, label="ensemble")
+    axes.plot(rows["date"].to_numpy(), rows["baseline_mae"].to_numpy(), "s--", color=BASELINE, label="baseline")
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel(f"mean absolute error ({unit})")
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
+    axes.legend(fontsize="small")
+    return _svg(figure, "Errors by day")
+
+
+def drift(rows: pl.DataFrame, limit: float) -> str:
+    """The features that moved most. `rows`: feature, psi, largest first."""
+    rows = rows.sort("psi")
+    figure = Figure(figsize=(WIDTH, 0.8 + 0.28 * rows.height), layout="constrained")
+    axes = figure.subplots()
+    colours = [BASELINE if psi > limit else MODEL for psi in rows["psi"]]
+    axes.barh(rows["feature"].to_list(), rows["psi"].to_list(), color=colours)
+    axes.axvline(limit, color=INK, linewidth=0.8, linestyle=":")
+    axes.set_xlabel(f"population stability index (drifted above {limit:g})")
+    return _svg(figure, "Features that moved most")
+
+
+def _step(rows: pl.DataFrame) -> timedelta:
+    """The usual distance of two rows of a system; a longer one is drawn as a gap."""
+    apart = rows.sort("system_id", "time").select(pl.col("time").diff().over("system_id").drop_nulls().median())
+    found = apart.item()
+    return max(found or timedelta(minutes=1), timedelta(seconds=1))
+
+
+def _label(target: str) -> str:
+    return f"{target} ({SENSOR[target].unit})" if target in SENSOR else target
+
+
+def _svg(figure: Figure, title: str) -> str:
+    FigureCanvasSVG(figure)
+    out = io.StringIO()
+    figure.savefig(out, format="svg", metadata={"Title": title, "Date": None})
+    text = out.getvalue()
+    return text[text.index("<svg") :]
