@@ -209,7 +209,7 @@ class Settings(BaseSettings):
         0.5, gt=0, le=1, description="share of a window's steps that must carry a value, else its statistics are null"
     )
     days_per_task: int = Field(7, ge=1, le=366, description="days of one system in one Spark task: bounds memory")
-    crop: CropProfile = CropProfile()
+    crop: CropProfile = CropProfile()  # type: ignore[call-arg]
 
     target_col: str = Field("ph_level", description="primary target: the sensor column of batch_predictions")
     targets: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
@@ -237,9 +237,9 @@ class Settings(BaseSettings):
         0.1, gt=0, lt=1, description="share of the time after it that chooses; the rest is the holdout"
     )
 
-    models: ModelNames = ModelNames()
-    experiments: ExperimentNames = ExperimentNames()
-    pinned_versions: PinnedVersions = PinnedVersions()
+    models: ModelNames = ModelNames()  # type: ignore[call-arg]
+    experiments: ExperimentNames = ExperimentNames()  # type: ignore[call-arg]
+    pinned_versions: PinnedVersions = PinnedVersions()  # type: ignore[call-arg]
     mlflow_tracking_uri: str | None = Field(None, description="None = SQLite file under home; on Databricks its own")
     mlflow_registry_uri: str | None = Field(None, description="None = same as tracking; `databricks-uc` on Databricks")
 
