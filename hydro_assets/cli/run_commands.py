@@ -72,7 +72,7 @@ def report(
     Example: hydro report --output farm.html
     """
     from hydro_assets.lakehouse import Lakehouse
-    from hydro_assets.pipeline.report import write_report
+    from hydro_assets.pipeline.farm_report import write_report
 
     settings = settings_with()
     path = write_report(Lakehouse(settings), datetime.now(UTC), output)

@@ -9,7 +9,7 @@ import pytest
 
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.pipeline.report import sections, write_report
+from hydro_assets.pipeline.farm_report import sections, write_report
 from hydro_assets_tests.smoke.conftest import Farm
 
 pytestmark = pytest.mark.smoke

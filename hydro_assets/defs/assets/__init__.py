@@ -6,9 +6,9 @@ import dagster as dg
 
 from hydro_assets.defs.assets.batch_predictions import batch_predictions_asset
 from hydro_assets.defs.assets.external_gold import gold_assets
-from hydro_assets.defs.assets.farm_report import farm_report_asset
 from hydro_assets.defs.assets.monitoring_tables import monitoring_assets
 from hydro_assets.defs.assets.registered_models import registered_model_assets
+from hydro_assets.defs.assets.report_asset import farm_report_asset
 from hydro_assets.defs.assets.sensor_features import sensor_features_asset
 from hydro_assets.settings import Settings
 

@@ -20,7 +20,7 @@ def farm_report_asset() -> dg.AssetsDefinition:
     )
     def farm_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
-        from hydro_assets.pipeline.report import write_report
+        from hydro_assets.pipeline.farm_report import write_report
 
         with no_retry_on_contract():
             path = write_report(context.resources.lakehouse.get(), datetime.now(UTC))
