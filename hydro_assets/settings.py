@@ -459,7 +459,8 @@ def setting_names(model: type[BaseModel] = Settings, group: str = "") -> Iterato
 
 def _meant_setting(place: str) -> list[str]:
     """`epochs` -> `recurrent.epochs`: of that name in any group, else spelt nearly so, else with a last part like it."""
-    known, last = list(setting_names()), place.rpartition(".")[2]
+    known = list(setting_names())
+    last = place.rpartition(".")[2]
     if same := [k for k in known if k.rpartition(".")[2] == last]:
         return same
     groups = {k.partition(".")[0] for k in known if "." in k}
