@@ -18,6 +18,7 @@ from hydro_assets.ingest.units import is_unit
 SEPARATORS = (";", "\t", ",")
 _OTHER_SEPARATORS = "|^~:"
 _KINDS = {"", "avg", "smp", "min", "max", "tot", "std", "med"}  # how a Campbell logger made its columns
+_MOST_ABOVE = 3  # lines above the header that look like values, such as `Logger;7`
 _LOOKED_AT = 200
 _LONGEST_CELL = 40  # lines
 _NUMBER_OR_DATE = re.compile(r"[-+]?\d[\d.,:/\-TZ +]*|[-+]?[.,]\d+", re.ASCII)
@@ -229,7 +230,8 @@ def _header_of(
     filled = [sum(bool(c.strip()) for c in r.cells) for r in plain]
     wide = [i for i, r in enumerate(plain) if len(r.cells) >= max(width - 1, 2) and filled[i] >= max(0.6 * width, 2)]
     wide = wide or [i for i, r in enumerate(plain) if len(r.cells) >= 2]
-    first = wide[0] if wide else 0
+    named = [i for i in wide if not plain[i].looks_like_data]
+    first = named[0] if named and named[0] <= _MOST_ABOVE else wide[0] if wide else 0
     if plain and not plain[first].looks_like_data:
         if first:
             notes.append(f"lines skipped above the header: {first}, the first '{plain[0].text[:60]}' (--skip N)")
