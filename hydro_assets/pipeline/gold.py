@@ -12,6 +12,7 @@ import polars as pl
 from hydro_assets.durations import duration_text
 from hydro_assets.errors import DataContractError, HydroError, SourceFileError
 from hydro_assets.features.feature_job import farm_spec
+from hydro_assets.features.staleness import Reach
 from hydro_assets.ingest import journal
 from hydro_assets.ingest.cadence import cadence_text, finest_step, leaves_empty, sensor_cadences, slow_sensors
 from hydro_assets.ingest.dimensions import dim_equipment, dim_time
@@ -28,6 +29,7 @@ from hydro_assets.tables import (
     OPTIMAL_FLAGS,
     SENSORS,
     Table,
+    names,
 )
 
 # Columns that a farm may lack altogether; Gold gets them with the first file that has them.
@@ -162,6 +164,8 @@ def import_readings(
             journal.forget(lakehouse, taken, now)
         if fresh.height or taken:
             _extend_dimensions(lakehouse)
+        if taken:
+            _drop_features_without_gold(lakehouse)
     return done
 
 
@@ -195,6 +199,7 @@ def forget_import(
             )
         gone = journal.forget(lakehouse, [entry], now)
         _extend_dimensions(lakehouse)
+        _drop_features_without_gold(lakehouse)
     return entry, gone
 
 
@@ -293,3 +298,15 @@ def _extend_dimensions(lakehouse: Lakehouse) -> None:
     days = lakehouse.days(GOLD_IOT_DATA.name)
     lakehouse.overwrite(GOLD_DIM_TIME, dim_time(days))
     lakehouse.overwrite(GOLD_DIM_EQUIPMENT, dim_equipment())
+
+
+def _drop_features_without_gold(lakehouse: Lakehouse) -> None:
+    """Empty the feature days whose last reading was taken out of Gold; the days beside them are stale and rebuilt."""
+    if not lakehouse.exists(names.SENSOR_FEATURES):
+        return
+    held, reach = set(lakehouse.days(names.IOT_DATA)), Reach.of(lakehouse.settings)
+    for day in lakehouse.days(names.SENSOR_FEATURES):
+        if held.isdisjoint(reach.own_days(day)):
+            end = day + timedelta(days=1)
+            none = lakehouse.read(names.SENSOR_FEATURES, day, end).where("false")
+            lakehouse.replace_days(farm_spec(lakehouse).table, none, day, end)

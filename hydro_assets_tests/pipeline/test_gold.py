@@ -13,6 +13,7 @@ from hydro_assets.features.spec import FeatureSpec
 from hydro_assets.features.tidy_readings import tidy_readings
 from hydro_assets.ingest.journal import entries, gold_lock
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.features import build_sensor_features
 from hydro_assets.pipeline.gold import (
     add_readings,
     forget_import,
@@ -20,6 +21,7 @@ from hydro_assets.pipeline.gold import (
     read_exports,
     require_fitting_grid,
 )
+from hydro_assets.pipeline.outdated import outdated
 from hydro_assets.quality.gold_findings import day_findings
 from hydro_assets.settings import Settings
 from hydro_assets.simulator.greenhouse import simulate
@@ -135,6 +137,17 @@ def test_forget__takes_exactly_one_import_back(farm: Lakehouse, tmp_path: Path) 
     with pytest.raises(HydroError, match="no import 9; in force: 1"):
         forget_import(farm, 9, NOW)
     assert import_export(farm, export(tmp_path / "b.csv", ph=6.5, minutes=5), None, NOW).import_id == 4
+
+
+def test_forget__leaves_no_feature_day_without_gold_and_nothing_to_build_for_it(
+    farm: Lakehouse, tmp_path: Path
+) -> None:
+    import_export(farm, export(tmp_path / "a.csv"), None, NOW)
+    import_export(farm, export(tmp_path / "b.csv", start="2026-03-08 11"), None, NOW)
+    build_sensor_features(farm, date(2026, 3, 2), date(2026, 3, 9))
+    forget_import(farm, 2, NOW)
+    assert farm.days("feature_store.sensor_features") == [date(2026, 3, 2)]
+    assert outdated(farm).feature_days == ()
 
 
 def test_import__replacing_takes_back_the_file_of_that_name_system_and_time(farm: Lakehouse, tmp_path: Path) -> None:
