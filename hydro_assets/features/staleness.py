@@ -32,12 +32,13 @@ class ChangedDays:
         """What is known after reading the log from here on. What the log no longer tells counts as changed."""
         same = self.table.table_id == reading.table.table_id
         changed = dict(self.changed) if same else {}
+        with_rows = self.with_rows if reading.days is None else reading.days
         if reading.after > (self.table.version if same else -1):
-            changed = dict.fromkeys({*changed, *reading.days}, reading.after)
+            changed = dict.fromkeys({*changed, *with_rows}, reading.after)
         for commit in reading.commits:
-            days = commit.days if commit.days is not None else {*changed, *reading.days}
+            days = commit.days if commit.days is not None else {*changed, *with_rows}
             changed |= dict.fromkeys(days, commit.version)
-        return ChangedDays(reading.table, changed, reading.days)
+        return ChangedDays(reading.table, changed, with_rows)
 
 
 @dataclass(frozen=True)

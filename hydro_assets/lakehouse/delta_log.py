@@ -37,11 +37,13 @@ class Commit:
 class LogReading:
     """Commits after `after`, oldest first, up to `table`. `days` are the days that hold rows now.
 
+    `days` is None where a reader knows without asking that they are those of the version that it was asked for.
+
     `after` is later than the version asked for when older commits can no longer be read, and -1 when all are there.
     """
 
     table: TableVersion
-    days: frozenset[date]
+    days: frozenset[date] | None
     after: int
     commits: tuple[Commit, ...]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Protocol
 
 from hydro_assets.errors import SettingsError, TableError
@@ -22,6 +24,13 @@ _NO_DATA = frozenset(
 )  # fmt: skip
 
 
+_STATEMENT_SECONDS = 50  # the longest that the API waits for a statement
+_START_SECONDS = 100  # beyond that: Dagster gives a sensor's look 180 seconds
+_POLL_SECONDS = 2.0
+_SPAN = {"start_day", "end_day"}  # in the notes of our own commits
+_NO_TABLE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE")
+
+
 class Warehouse(Protocol):
     """Runs a SQL statement and returns its rows as text cells by column name; TableError when it fails."""
 
@@ -30,9 +39,10 @@ class Warehouse(Protocol):
 
 @dataclass(frozen=True)
 class WarehouseLog:
-    """The same answer through a SQL warehouse: table history, and the change data feed for the days.
+    """The same answer through a SQL warehouse. Where nothing changed, it takes two statements that read no data.
 
-    Without `delta.enableChangeDataFeed` on the table a commit's days are unknown, so every day counts as changed.
+    The days of a commit come from the change data feed, or, on tables without one, from the data files before and after
+    it: a day changed where its files, or the rows that each holds, did.
     """
 
     warehouse: Warehouse
@@ -40,39 +50,81 @@ class WarehouseLog:
 
     def read(self, name: str, since: TableVersion | None) -> LogReading | None:
         full = f"{self.catalog}.{name}"
-        schema, table = name.split(".")
-        if not self.warehouse.rows(f"SHOW TABLES IN {self.catalog}.{schema} LIKE '{table}'"):
+        table_id = self._table_id(full)
+        if table_id is None:
             return None
-        table_id = str(self.warehouse.rows(f"DESCRIBE DETAIL {full}")[0]["id"])
-        history = {int(str(r["version"])): r for r in self.warehouse.rows(f"DESCRIBE HISTORY {full}")}
+        known = since.version if since is not None and since.table_id == table_id else -1
+        if known >= 0 and self._history(full, 1).keys() == {known}:
+            return LogReading(TableVersion(table_id, known), None, known, ())
+        history = self._history(full)
         current = max(history)
         after = current
-        known = since.version if since is not None and since.table_id == table_id else -1
         while after > known and after in history:
             after -= 1
         changing = [v for v in range(after + 1, current + 1) if history[v]["operation"] not in _NO_DATA]
-        days = self._days_by_version(full, changing)
-        commits = tuple(
-            Commit(
-                v, days.get(v, frozenset()) if days is not None else None, parsed_note(history[v].get("userMetadata"))
-            )
-            for v in changing
-        )
-        return LogReading(TableVersion(table_id, current), self._days_now(full), after, commits)
+        day = self._day(full)
+        notes = {v: parsed_note(history[v].get("userMetadata")) for v in changing}
+        silent = [v for v in changing if not notes[v].keys() >= _SPAN]
+        days = {v: _noted_days(notes[v]) for v in changing if v not in silent}
+        days |= self._days_by_version(full, day, silent)
+        commits = tuple(Commit(v, days[v], notes[v]) for v in changing)
+        return LogReading(TableVersion(table_id, current), self._days_now(full, day), after, commits)
 
-    def _days_by_version(self, full: str, versions: Sequence[int]) -> dict[int, frozenset[date]] | None:
-        if not versions or not self._has_change_feed(full):
-            return None
-        feed = f"table_changes('{full}', {versions[0]}, {versions[-1]})"
+    def _table_id(self, full: str) -> str | None:
         try:
-            rows = self.warehouse.rows(f"SELECT DISTINCT _commit_version, {self._day(full)} AS day FROM {feed}")
+            return str(self.warehouse.rows(f"DESCRIBE DETAIL {full}")[0]["id"])
+        except TableError as error:
+            if any(text in str(error) for text in _NO_TABLE):
+                return None
+            raise
+
+    def _history(self, full: str, newest: int | None = None) -> dict[int, Mapping[str, str | None]]:
+        limit = "" if newest is None else f" LIMIT {newest}"
+        return {int(str(row["version"])): row for row in self.warehouse.rows(f"DESCRIBE HISTORY {full}{limit}")}
+
+    def _days_by_version(self, full: str, day: str, versions: Sequence[int]) -> dict[int, frozenset[date] | None]:
+        """Days that each version changed; None where neither the feed nor the files tell."""
+        found: dict[int, frozenset[date] | None] = dict.fromkeys(versions)
+        if not versions:
+            return found
+        try:
+            if self._has_change_feed(full):
+                return found | self._days_of_feed(full, day, versions)
         except TableError:  # the feed was switched on later than the first of these versions
-            return None
-        found: dict[int, set[date]] = {}
+            pass
+        for first, last in _runs(versions):
+            # The days of a run are told of its last commit. The others of the run then have none of their own.
+            with suppress(TableError):  # files of the older version are vacuumed away: nobody can tell
+                found |= dict.fromkeys(range(first, last), frozenset()) | {
+                    last: self._days_of_files(full, day, first, last)
+                }
+        return found
+
+    def _days_of_feed(self, full: str, day: str, versions: Sequence[int]) -> dict[int, frozenset[date]]:
+        feed = f"table_changes('{full}', {versions[0]}, {versions[-1]})"
+        rows = self.warehouse.rows(f"SELECT DISTINCT _commit_version, {day} AS day FROM {feed}")
+        found: dict[int, set[date]] = {version: set() for version in versions}
         for row in rows:
             if row["day"] is not None:
                 found.setdefault(int(str(row["_commit_version"])), set()).add(as_date(row["day"]))
-        return {v: frozenset(days) for v, days in found.items()}
+        return {version: frozenset(days) for version, days in found.items()}
+
+    def _days_of_files(self, full: str, day: str, first: int, last: int) -> frozenset[date]:
+        """Days whose files differ between the versions before `first` and at `last`.
+
+        Rows are counted too, as a deletion vector takes rows out of a file that stays.
+        """
+        before, after = (
+            f"SELECT {day} AS day, _metadata.file_path AS file, count(*) AS n FROM {full} VERSION AS OF {version} "
+            "GROUP BY ALL"
+            for version in (first - 1, last)
+        )
+        if first == 0:
+            statement = f"SELECT DISTINCT day FROM ({after})"
+        else:
+            both = f"(({before}) EXCEPT ({after})) UNION (({after}) EXCEPT ({before}))"
+            statement = f"SELECT DISTINCT day FROM ({both})"
+        return frozenset(as_date(row["day"]) for row in self.warehouse.rows(statement) if row["day"] is not None)
 
     def _has_change_feed(self, full: str) -> bool:
         properties = self.warehouse.rows(f"SHOW TBLPROPERTIES {full}")
@@ -82,9 +134,25 @@ class WarehouseLog:
         columns = {r["col_name"] for r in self.warehouse.rows(f"DESCRIBE TABLE {full}")}
         return DAY if DAY in columns else f"CAST({TIME} AS DATE)"
 
-    def _days_now(self, full: str) -> frozenset[date]:
-        rows = self.warehouse.rows(f"SELECT DISTINCT {self._day(full)} AS day FROM {full}")
+    def _days_now(self, full: str, day: str) -> frozenset[date]:
+        rows = self.warehouse.rows(f"SELECT DISTINCT {day} AS day FROM {full}")
         return frozenset(as_date(r["day"]) for r in rows if r["day"] is not None)
+
+
+def _noted_days(note: Mapping[str, Any]) -> frozenset[date]:
+    start, end = (date.fromisoformat(str(note[key])) for key in ("start_day", "end_day"))
+    return frozenset(start + timedelta(days=i) for i in range((end - start).days))
+
+
+def _runs(versions: Sequence[int]) -> list[tuple[int, int]]:
+    """Consecutive versions as (first, last): maintenance between two runs rewrites files without changing rows."""
+    runs: list[tuple[int, int]] = []
+    for version in versions:
+        if runs and runs[-1][1] == version - 1:
+            runs[-1] = (runs[-1][0], version)
+        else:
+            runs.append((version, version))
+    return runs
 
 
 @dataclass(frozen=True)
@@ -96,12 +164,22 @@ class DatabricksWarehouse:
 
     def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
         api = self.client.statement_execution
-        done = api.execute_statement(statement, self.warehouse_id, wait_timeout="50s")
+        done = api.execute_statement(statement, self.warehouse_id, wait_timeout=f"{_STATEMENT_SECONDS}s")
+        deadline = time.monotonic() + _START_SECONDS
+        while done.status.state.value in ("PENDING", "RUNNING") and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)  # a warehouse that slept takes minutes to start
+            done = api.get_statement(done.statement_id)
         state = done.status.state.value
         if state != "SUCCEEDED":
-            reason = done.status.error.message if done.status.error else f"it was still {state} after 50 s"
-            raise TableError(f"SQL warehouse {self.warehouse_id} did not answer `{statement}`: {reason}",
-                             "Check that the warehouse runs and that this principal may read the table")  # fmt: skip
+            if state in ("PENDING", "RUNNING"):
+                api.cancel_execution(done.statement_id)
+            waited = f"it was still {state} after {_STATEMENT_SECONDS + _START_SECONDS} s"
+            reason = done.status.error.message if done.status.error else waited
+            raise TableError(
+                f"SQL warehouse {self.warehouse_id} did not answer `{statement}`: {reason}",
+                "Check HYDRO_SQL_WAREHOUSE_ID, that the warehouse may start, and that this principal may use it and "
+                "read the table",
+            )
         names = [c.name for c in done.manifest.schema.columns]
         rows, chunk = [], done.result
         while chunk is not None:

@@ -101,7 +101,7 @@ def is_covered(features: LogReading, scored: Mapping[date, int], look_back: time
     return all(
         day in scored
         and scored[day] >= max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
-        for day in features.days
+        for day in features.days or ()
     )
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from types import SimpleNamespace
 from typing import Any
@@ -9,9 +11,13 @@ from typing import Any
 import pytest
 
 from hydro_assets.errors import TableError
+from hydro_assets.features.staleness import ChangedDays
+from hydro_assets.lakehouse import Lakehouse, warehouse_log
 from hydro_assets.lakehouse.delta_log import LogReading
 from hydro_assets.lakehouse.tables import TableVersion
 from hydro_assets.lakehouse.warehouse_log import DatabricksWarehouse, WarehouseLog
+from hydro_assets.settings import Settings
+from hydro_assets_tests.builders.spark_server import SparkServer
 
 NAME = "gold.iot_data"
 
@@ -25,19 +31,24 @@ class FakeWarehouse:
 
     def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
         self.asked.append(statement)
-        if statement.startswith("SHOW TABLES"):
-            return [{"tableName": "iot_data"}] if self.commits else []
         if statement.startswith("DESCRIBE DETAIL"):
+            if not self.commits:
+                raise TableError("[TABLE_OR_VIEW_NOT_FOUND] The table or view cannot be found", "Look for it")
             return [{"id": "t1"}]
         if statement.startswith("DESCRIBE HISTORY"):
+            newest = [max(self.commits)] if statement.endswith("LIMIT 1") else list(self.commits)
             note = json.dumps({"gold_version": 3})
-            return [{"version": str(v), "operation": op, "userMetadata": note} for v, (op, _) in self.commits.items()]
+            return [{"version": str(v), "operation": self.commits[v][0], "userMetadata": note} for v in newest]
         if statement.startswith("SHOW TBLPROPERTIES"):
             return [{"key": "delta.enableChangeDataFeed", "value": "true"}] if self.feed else []
         if statement.startswith("DESCRIBE TABLE"):
             return [{"col_name": self.columns}]
         if "table_changes" in statement:
             return [{"_commit_version": str(v), "day": d} for v, (_, days) in self.commits.items() for d in days]
+        if "VERSION AS OF" in statement:
+            first, *last = (int(v) for v in dict.fromkeys(re.findall(r"VERSION AS OF (\d+)", statement)))
+            touched = range(first + 1, last[0] + 1) if last else range(first + 1)
+            return [{"day": d} for d in sorted({d for v in touched for d in self.commits[v][1]})]
         return [{"day": d} for d in sorted({d for _, days in self.commits.values() for d in days})]
 
 
@@ -81,8 +92,35 @@ def test_read__only_maintenance_since_then_asks_for_no_changes() -> None:
     assert not any("table_changes" in s for s in fake.asked)
 
 
-def test_read__without_change_feed_every_day_counts() -> None:
-    assert days(read(FakeWarehouse(HISTORY, feed=False))) == {1: None, 3: None}
+def test_read__without_change_feed_the_files_tell_the_days() -> None:
+    fake = FakeWarehouse(HISTORY, feed=False)
+    assert days(read(fake)) == {1: {1, 2}, 3: {2}}
+    compared = [re.findall(r"VERSION AS OF (\d+)", s) for s in fake.asked if "VERSION AS OF" in s]
+    assert compared == [
+        ["0", "1", "1", "0"],
+        ["2", "3", "3", "2"],
+    ]  # the files that OPTIMIZE rewrote are not among them
+
+
+def test_read__files_that_were_vacuumed_away_leave_the_days_unknown() -> None:
+    class Vacuumed(FakeWarehouse):
+        def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
+            if "VERSION AS OF 0" in statement:
+                raise TableError("[DELTA_FILE_NOT_FOUND]", "Time travel needs the files")
+            return super().rows(statement)
+
+    assert days(read(Vacuumed(HISTORY, feed=False))) == {1: None, 3: {2}}
+
+
+def test_read__where_nothing_changed_two_statements_that_read_no_data() -> None:
+    fake = FakeWarehouse(HISTORY)
+    before = read(fake)
+    fake.asked.clear()
+    quiet = read(fake, before.table)
+    assert [statement.split(" hydroponics")[0] for statement in fake.asked] == ["DESCRIBE DETAIL", "DESCRIBE HISTORY"]
+    assert (quiet.table, quiet.days, quiet.commits) == (before.table, None, ())
+    known = ChangedDays().advance(before)
+    assert known.advance(quiet) == known
 
 
 def test_read__history_that_was_vacuumed_away_is_a_gap() -> None:
@@ -125,3 +163,66 @@ def test_rows__a_failed_statement_says_why() -> None:
 
     with pytest.raises(TableError, match="no such schema"):
         DatabricksWarehouse(SimpleNamespace(statement_execution=Api()), "w").rows("SELECT 1")
+
+
+def test_rows__waits_for_a_warehouse_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    states = iter(["PENDING", "PENDING", "SUCCEEDED"])
+
+    class Api:
+        def answer(self) -> Any:
+            state = next(states)
+            return SimpleNamespace(
+                statement_id="s",
+                status=SimpleNamespace(state=SimpleNamespace(value=state), error=None),
+                manifest=SimpleNamespace(schema=SimpleNamespace(columns=[SimpleNamespace(name="a")])),
+                result=SimpleNamespace(data_array=[["1"]], next_chunk_index=None),
+            )
+
+        def execute_statement(self, statement: str, warehouse_id: str, wait_timeout: str) -> Any:
+            return self.answer()
+
+        def get_statement(self, statement_id: str) -> Any:
+            return self.answer()
+
+    monkeypatch.setattr(warehouse_log, "_POLL_SECONDS", 0)
+    assert DatabricksWarehouse(SimpleNamespace(statement_execution=Api()), "w").rows("SELECT 1") == [{"a": "1"}]
+
+
+@dataclass(frozen=True)
+class SparkWarehouse:
+    """A warehouse's statements, run by Spark with Delta."""
+
+    spark: Any
+
+    def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
+        found = self.spark.sql(statement).collect()
+        return [{k: None if v is None else str(v) for k, v in row.asDict().items()} for row in found]
+
+
+@pytest.mark.jvm
+@pytest.mark.parametrize("partitioned", [True, False], ids=["partitioned", "without partitions"])
+def test_read__tells_real_delta_tables_days_by_their_files(
+    jvm: SparkServer, make_settings: Callable[..., Settings], partitioned: bool
+) -> None:
+    spark = Lakehouse(make_settings(environment="spark", spark_remote=jvm.remote)).spark
+    name = f"watched.{'partitioned' if partitioned else 'plain'}"
+    by = "PARTITIONED BY (date)" if partitioned else ""
+    spark.sql("CREATE SCHEMA IF NOT EXISTS spark_catalog.watched")
+    spark.sql(
+        f"CREATE TABLE spark_catalog.{name} (ph_level DOUBLE, date DATE) USING delta {by} "
+        "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
+    )
+    for day in (1, 1, 2):
+        spark.sql(f"INSERT INTO spark_catalog.{name} VALUES (6.0, DATE'2026-01-0{day}'), (7.0, DATE'2026-01-0{day}')")
+    log = WarehouseLog(SparkWarehouse(spark), "spark_catalog")
+    before = log.read(name, None)
+    assert before is not None
+    assert before.days == {date(2026, 1, 1), date(2026, 1, 2)}
+    assert days(before)[3] == {1, 2}
+    spark.sql(f"OPTIMIZE spark_catalog.{name}")
+    spark.sql(f"DELETE FROM spark_catalog.{name} WHERE ph_level = 7.0 AND date = DATE'2026-01-02'")
+    spark.sql(f"INSERT INTO spark_catalog.{name} VALUES (6.0, DATE'2026-01-03')")
+    after = log.read(name, before.table)
+    assert after is not None
+    assert days(after) == {5: set(), 6: {2, 3}}
+    assert log.read(name, after.table) == LogReading(after.table, None, after.table.version, ())
