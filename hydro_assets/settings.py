@@ -168,6 +168,12 @@ MLFLOW_OF_ENVIRONMENT = {"databricks": ("databricks", "databricks-uc")}
 """Tracking and registry where nothing else is set; other environments have a SQLite file under `home`."""
 
 
+ROWS_OF_A_TASK = 60_480
+"""Most grid rows of a feature task, but a day at least: a week of 10 seconds, which peaked at 475 MB (1 minute: 223 MB,
+10 minutes: 200 MB, a day of 1 second: 881 MB). A function on Databricks' serverless compute has 1 GB.
+"""
+
+
 WITH_SECRETS = frozenset({"mlflow_tracking_uri", "mlflow_registry_uri", "spark_remote", "step_launcher", "webhook_url"})
 """Settings whose value may carry a password or token: they go to no log, no artifact and no worker."""
 
@@ -208,7 +214,7 @@ class Settings(BaseSettings):
     min_window_coverage: float = Field(
         0.5, gt=0, le=1, description="share of a window's steps that must carry a value, else its statistics are null"
     )
-    days_per_task: int = Field(7, ge=1, le=366, description="days of one system in one Spark task: bounds memory")
+    days_per_task: int = Field(7, ge=1, le=366, description="most days of one system in one Spark task: bounds memory")
     crop: CropProfile = CropProfile()  # type: ignore[call-arg]
 
     target_col: str = Field("ph_level", description="primary target: the sensor column of batch_predictions")
@@ -349,6 +355,11 @@ class Settings(BaseSettings):
     def gap_limit(self) -> timedelta:
         """Longest distance of two readings inside one segment: `max_gap`, but never under two steps."""
         return max(self.max_gap, 2 * self.feature_step)
+
+    @property
+    def task_days(self) -> int:
+        """Days of one system in one Spark task: `days_per_task`, fewer where the grid is fine."""
+        return max(1, min(self.days_per_task, ROWS_OF_A_TASK // (timedelta(days=1) // self.feature_step)))
 
     @property
     def root(self) -> Path:

@@ -185,3 +185,19 @@ def test_unknown_setting__is_answered_with_the_one_that_was_meant(
     with pytest.raises(SettingsError) as caught:
         make_settings(**given)
     assert answer in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("step", "per_task", "days"),
+    [
+        pytest.param("10min", 7, 7, id="coarse"),
+        pytest.param("10s", 7, 7, id="10 seconds: a week is the most"),
+        pytest.param("10s", 30, 7, id="never more rows than measured"),
+        pytest.param("5s", 7, 3, id="finer"),
+        pytest.param("1s", 7, 1, id="a day at least"),
+    ],
+)
+def test_task_days__bound_the_rows_of_a_task(
+    make_settings: Callable[..., Settings], step: str, per_task: int, days: int
+) -> None:
+    assert make_settings(feature_step=step, days_per_task=per_task).task_days == days

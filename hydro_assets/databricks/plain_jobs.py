@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from hydro_assets.databricks.parameters import BATCH_INFERENCE, FEATURE_STORE, training_parameters, values_of
-from hydro_assets.databricks.requirements import cluster_requirements, serverless_version
+from hydro_assets.databricks.requirements import serverless_requirements, serverless_version
 from hydro_assets.settings import Settings, load_settings
 from hydro_assets.tables import MODELS
 
-_PYTHON = (3, 11)  # of the jobs; unlike launched steps they need not match the host that deploys them
+_VERSION = serverless_version((3, 11))  # unlike launched steps, jobs need not match the host that deploys them
 
 CODE_ROOT = "/Workspace/Shared/hydro_assets/code"
 """Where the plain jobs look for the package; `databricks workspace import-dir` puts it there."""
@@ -44,7 +44,7 @@ def inference_job(settings: Settings, code_root: str = CODE_ROOT) -> dict[str, A
 
 def requirements_text() -> str:
     """`resources/requirements.yml`: the pinned requirements as a variable of the bundle."""
-    lines = "".join(f"      - {requirement}\n" for requirement in cluster_requirements())
+    lines = "".join(f"      - {requirement}\n" for requirement in serverless_requirements(_VERSION))
     head = "# Written by `python -m hydro_assets.databricks.plain_jobs`: what a cluster installs, as tested.\n"
     what = "    description: pip requirements of the jobs\n    type: complex\n    default:\n"
     return f"{head}variables:\n  requirements:\n{what}{lines}"
@@ -67,7 +67,7 @@ def _job(name: str, tasks: list[dict[str, Any]]) -> dict[str, Any]:
         "environments": [
             {
                 "environment_key": "hydro",
-                "spec": {"environment_version": serverless_version(_PYTHON), "dependencies": cluster_requirements()},
+                "spec": {"environment_version": _VERSION, "dependencies": serverless_requirements(_VERSION)},
             }
         ],
     }

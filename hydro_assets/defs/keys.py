@@ -31,6 +31,8 @@ def model_key(settings: Settings, kind: str) -> dg.AssetKey:
 
 # What a step needs that may run on a cluster.
 HEAVY = {"step_launcher", "lakehouse"}
+# Tags of an op whose cluster need not install PyTorch.
+WITHOUT_TORCH = {"hydro/torch": "no"}
 
 READINGS_FIT = dg.AssetCheckKey(IOT_DATA, "readings_fit")
 FEATURES_FIT = dg.AssetCheckKey(SENSOR_FEATURES, "features_fit")

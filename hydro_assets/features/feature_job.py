@@ -38,7 +38,7 @@ def farm_spec(lakehouse: Lakehouse) -> FeatureSpec:
 def sensor_features_frame(
     lakehouse: Lakehouse, spec: FeatureSpec, start_day: date, end_day: date, as_of: datetime | None = None
 ) -> DataFrame:
-    """The distributed plan, not yet run. One task holds `days_per_task` days of one system and their look-back.
+    """The distributed plan, not yet run. One task holds `task_days` days of one system and their look-back.
 
     Args:
         as_of: only readings that had arrived by then are used; None = all.
@@ -46,7 +46,7 @@ def sensor_features_frame(
     from pyspark.sql import functions as F
 
     settings = lakehouse.settings
-    per_task = settings.days_per_task
+    per_task = settings.task_days
     zone_days = 0 if spec.timezone == "UTC" else ZONE_MARGIN.days
     back_days = -(-spec.look_back // timedelta(days=1)) + zone_days  # whole days, rounded up
     gold = lakehouse.read(names.IOT_DATA, start_day - timedelta(days=back_days), end_day + timedelta(days=zone_days))

@@ -71,7 +71,7 @@ def score_days(
     """Replace the days [start_day, end_day) of batch_predictions with the forecasts of `models`.
 
     The range is written in commits of whole days with at most `rows_per_commit` rows, or one day where a day has more.
-    A task holds `days_per_task` days of one system at horizon 1, and proportionally less at longer horizons, so a
+    A task holds `task_days` days of one system at horizon 1, and proportionally less at longer horizons, so a
     worker's memory depends neither on the table's length nor on the horizon. The embedded engine also holds the rows of
     one commit: a million rows of 259 columns with three models peaked at 3.7 GB for the whole process
     (`bench/score_speed.py`).
@@ -124,7 +124,7 @@ def task_span(settings: Settings, models: ServingModels) -> timedelta:
     Never under the look-back, so that at most half of what a task reads is history.
     """
     hour = timedelta(hours=1)
-    share = timedelta(days=settings.days_per_task) // settings.forecast_horizon
+    share = timedelta(days=settings.task_days) // settings.forecast_horizon
     wanted = max(share, look_back(models.packages, settings), hour)
     return -(-wanted // hour) * hour
 

@@ -43,8 +43,8 @@ class SparkServer:
 
 
 @contextmanager
-def spark_server(home: Path) -> Iterator[SparkServer]:
-    """A server of its own, from this interpreter; it ends with the context."""
+def spark_server(home: Path, workers: str = sys.executable) -> Iterator[SparkServer]:
+    """A server of its own, whose Python functions run on the interpreter `workers`; it ends with the context."""
     require_jvm()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -53,7 +53,13 @@ def spark_server(home: Path) -> Iterator[SparkServer]:
     command = [sys.executable, "-c", "from hydro_assets.cli import main; main()", "spark-server", "--port", str(port)]
     process = subprocess.Popen(
         command,
-        env={**environment, "HYDRO_HOME": str(home), "HYDRO_DELTA_JARS": DELTA_JARS},
+        env={
+            **environment,
+            "HYDRO_HOME": str(home),
+            "HYDRO_DELTA_JARS": DELTA_JARS,
+            "PYSPARK_PYTHON": workers,
+            "PYTHONPATH": str(REPOSITORY),  # the workers' own environment has no hydro_assets
+        },
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import socket
@@ -21,34 +19,17 @@ import pytest
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
+from hydro_assets_tests.builders.client_environments import python_with
 from hydro_assets_tests.builders.mlflow_server import MlflowServer
+from hydro_assets_tests.builders.spark_server import REPOSITORY
 
-REPOSITORY = Path(__file__).parents[2]
 EMULATED_CLUSTER = Path(__file__).with_name("emulated_cluster")
 TOYS = "hydro_assets_tests.builders.toy_assets"
 
 
 def cluster_python(requirements: list[str]) -> Path:
-    """Interpreter of a virtual environment with `requirements` only, built once per list and kept between sessions."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "hydro_assets"
-    constraints = REPOSITORY / "constraints.txt"
-    stamp = json.dumps([sorted(requirements), sys.version, constraints.read_text()])
-    folder = cache / f"cluster-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
-    python, done = folder / "bin" / "python", folder / "complete"
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / f"{folder.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test processes may want it at once
-        if not done.exists():
-            commands = [
-                [sys.executable, "-m", "venv", "--clear", str(folder)],
-                [str(python), "-m", "pip", "install", "-q", "-c", str(constraints), *requirements],
-            ]
-            for command in commands:
-                built = subprocess.run(command, capture_output=True, text=True, check=False)
-                if built.returncode:
-                    pytest.skip(f"the emulated cluster cannot be built: {built.stderr.strip()[-300:]}")
-            done.touch()
-    return python
+    """Interpreter of a virtual environment with `requirements` only, in the versions of constraints.txt."""
+    return python_with(requirements, constraints=REPOSITORY / "constraints.txt")
 
 
 @dataclass

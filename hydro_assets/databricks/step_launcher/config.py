@@ -22,6 +22,9 @@ IN_LAUNCHED_STEP = "HYDRO_IN_LAUNCHED_STEP"
 COMPUTE_TAG = "hydro/compute"
 """Op tag of an asset that wants the `gpu` compute: `op_tags={"hydro/compute": "gpu"}`."""
 
+TORCH_TAG = "hydro/torch"
+"""Op tag of a step that runs without PyTorch, which its cluster then need not install: `{"hydro/torch": "no"}`."""
+
 _CREDENTIAL_NAME = re.compile(r"TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY|ACCESS_?KEY|WEBHOOK", re.IGNORECASE)
 _CREDENTIAL_VALUE = re.compile(r"://[^/\s@]+:[^/\s@]+@|[;?&](token|sig|password)=|\bdapi[0-9a-f]{8}", re.IGNORECASE)
 
@@ -38,7 +41,7 @@ class Compute(_Strict):
     )
     existing_cluster_id: str | None = Field(None, description="id of an all-purpose cluster")
     environment_version: str | None = Field(
-        None, description="serverless environment; None = the one with this host's Python (2: 3.11, 3: 3.12)"
+        None, description="serverless environment; None = the one with this host's Python (2: 3.11, 5: 3.12)"
     )
     dependencies: list[str] | None = Field(
         None, description="pip requirements of the cluster; None = what hydro_assets needs, in the versions found here"

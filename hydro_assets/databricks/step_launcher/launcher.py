@@ -29,7 +29,7 @@ from databricks.sdk.errors.base import DatabricksError
 from databricks.sdk.service import iam, jobs
 
 from hydro_assets.databricks.code_archive import code_archive
-from hydro_assets.databricks.step_launcher.config import IN_LAUNCHED_STEP, StepLauncherConfig
+from hydro_assets.databricks.step_launcher.config import IN_LAUNCHED_STEP, TORCH_TAG, StepLauncherConfig
 from hydro_assets.databricks.step_launcher.payload import launch_payload, require_secrets
 from hydro_assets.databricks.step_launcher.staging import Stage
 from hydro_assets.databricks.step_launcher.submission import (
@@ -135,12 +135,14 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
             "flush_seconds": min(config.poll_seconds, 5.0),
         }
         script = stage.upload_script(config.workspace_dir, Path(__file__).with_name("entry.py"))
-        place = config.compute_for(step_context.op_def.tags)
+        tags = step_context.op_def.tags
         submitted = self._workspace.jobs.submit(
             run_name=f"{step_context.job_name}/{step_context.step.key}",
             # One attempt is never started twice, not even when the answer to this request is lost; the next one is.
             idempotency_token=hashlib.sha256(stage.directory.encode()).hexdigest(),
-            **submit_arguments(config, place, script, json.dumps(parameter)),
+            **submit_arguments(
+                config, config.compute_for(tags), script, json.dumps(parameter), torch=tags.get(TORCH_TAG) != "no"
+            ),
         )
         run_id: int = submitted.bind()["run_id"]
         return _Launched(run_id, f"Databricks run {run_id}")

@@ -6,18 +6,25 @@ from typing import Any
 
 from databricks.sdk.service import compute, jobs
 
-from hydro_assets.databricks.requirements import cluster_requirements, serverless_version
+from hydro_assets.databricks.requirements import (
+    cluster_requirements,
+    serverless_requirements,
+    serverless_version,
+)
 from hydro_assets.databricks.step_launcher.config import Compute, Permission, StepLauncherConfig
 from hydro_assets.errors import SettingsError
 
 
-def submit_arguments(config: StepLauncherConfig, place: Compute, script: str, parameter: str) -> dict[str, Any]:
+def submit_arguments(
+    config: StepLauncherConfig, place: Compute, script: str, parameter: str, torch: bool = True
+) -> dict[str, Any]:
     """Arguments of `jobs.submit` for one Python task on `place`, without name and idempotency token.
+
+    `torch`: whether the step needs PyTorch.
 
     Raises:
         SettingsError: `new_cluster` has a field that the Jobs API does not know.
     """
-    requirements = libraries_of(place)
     task: dict[str, Any] = {
         "task_key": "dagster-step",
         "timeout_seconds": place.timeout_seconds,
@@ -25,13 +32,14 @@ def submit_arguments(config: StepLauncherConfig, place: Compute, script: str, pa
     }
     environments = None
     if place.new_cluster or place.existing_cluster_id:
-        task["libraries"] = [{"pypi": {"package": requirement}} for requirement in requirements]
+        task["libraries"] = [{"pypi": {"package": r}} for r in libraries_of(place, torch)]
         if place.new_cluster:
             task["new_cluster"] = _known_fields(place.new_cluster)
         else:
             task["existing_cluster_id"] = place.existing_cluster_id
     else:
         version = place.environment_version or serverless_version()
+        requirements = serverless_requirements(version, torch) if place.dependencies is None else place.dependencies
         task["environment_key"] = "step"
         environments = [
             jobs.JobEnvironment("step", compute.Environment(environment_version=version, dependencies=requirements))
@@ -44,8 +52,8 @@ def submit_arguments(config: StepLauncherConfig, place: Compute, script: str, pa
     }
 
 
-def libraries_of(place: Compute) -> list[str]:
-    return cluster_requirements() if place.dependencies is None else place.dependencies
+def libraries_of(place: Compute, torch: bool = True) -> list[str]:
+    return cluster_requirements(torch) if place.dependencies is None else place.dependencies
 
 
 def dagster_run_config(place: Compute) -> dict[str, Any]:
@@ -71,7 +79,7 @@ def dagster_run_config(place: Compute) -> dict[str, Any]:
         )
     return {
         "cluster": cluster,
-        "libraries": [{"pypi": {"package": requirement}} for requirement in libraries_of(place)],
+        "libraries": [{"pypi": {"package": r}} for r in libraries_of(place)],
         "timeout_seconds": place.timeout_seconds,
     }
 

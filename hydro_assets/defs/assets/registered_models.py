@@ -8,7 +8,7 @@ import dagster as dg
 from hydro_assets.defs.assets.training_config import Overrides, overridden
 from hydro_assets.defs.facts import image, markdown_table
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, model_key
+from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, WITHOUT_TORCH, model_key
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS
 from hydro_assets.training.bootstrap import interval_text
@@ -40,7 +40,7 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
         description=_TEXT[kind],
         code_version="1",
         config_schema=dg.Field(Overrides(settings, kind), is_required=False, default_value={}),
-        op_tags={"hydro/compute": "cpu" if kind == "lightgbm" else "gpu"},
+        op_tags=WITHOUT_TORCH if kind == "lightgbm" else {"hydro/compute": "gpu"},
     )
     def registered_model(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract

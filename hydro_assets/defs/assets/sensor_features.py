@@ -5,7 +5,7 @@ import dagster as dg
 from hydro_assets.defs.assets.external_gold import GOLD_TABLES
 from hydro_assets.defs.facts import column_lineage, definition_facts, lineage_table, receipt_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, HEAVY, IOT_DATA, SENSOR_FEATURES
+from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, HEAVY, IOT_DATA, SENSOR_FEATURES, WITHOUT_TORCH
 from hydro_assets.defs.partitions import day_range, feature_days
 from hydro_assets.settings import Settings
 from hydro_assets.tables import ACTUATOR_COLUMNS, SENSOR, sensor_features_table
@@ -26,6 +26,7 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
         partitions_def=feature_days(settings),
         backfill_policy=dg.BackfillPolicy.single_run(),
         required_resource_keys=HEAVY,
+        op_tags=WITHOUT_TORCH,
         retry_policy=retry_policy(settings),
         group_name="features",
         kinds={"spark", "deltalake", "polars"},

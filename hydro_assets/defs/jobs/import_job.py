@@ -8,7 +8,7 @@ from pydantic import Field
 
 from hydro_assets.defs.assets.external_gold import day_materializations
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import HEAVY
+from hydro_assets.defs.keys import HEAVY, WITHOUT_TORCH
 from hydro_assets.settings import Settings
 
 IMPORT_JOB = "import_gold"
@@ -21,7 +21,7 @@ class RawExport(dg.Config):
     system: str | None = Field(None, description="system_id of its readings; None = its own column, else the default")
 
 
-@dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY)
+@dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY, tags=WITHOUT_TORCH)
 def add_export(context: dg.OpExecutionContext, config: RawExport):
     """Add the readings of a raw export to Gold; adding them again changes nothing."""
     from pathlib import Path

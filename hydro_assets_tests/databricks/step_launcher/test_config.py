@@ -9,6 +9,7 @@ import dagster as dg
 import pytest
 from dagster_databricks import DatabricksPySparkStepLauncher
 
+from hydro_assets.databricks.requirements import serverless_version
 from hydro_assets.databricks.settings_environment import settings_environment
 from hydro_assets.databricks.step_launcher.config import IN_LAUNCHED_STEP, Compute
 from hydro_assets.databricks.step_launcher.launcher import VolumeStepLauncher, _common_arguments
@@ -127,6 +128,28 @@ def test_serverless__installs_the_requirements_in_the_environment_of_this_python
         {"environment_key": "step", "spec": {"dependencies": ["dagster==1.0"], "environment_version": "2"}}
     ]
     assert arguments["tasks"][0].as_dict()["environment_key"] == "step"
+
+
+@pytest.mark.parametrize(("version", "kept"), [("2", "numpy>=1.26,<2"), ("5", "numpy==2.1.3"), ("9", None)])
+def test_serverless__keeps_what_the_environments_client_is_built_on(version: str, kept: str | None) -> None:
+    (environment,) = submitted(Compute(environment_version=version))["environments"]
+    asked = environment.as_dict()["spec"]["dependencies"]
+    assert [r for r in asked if r.startswith("numpy")] == ([kept] if kept else [])
+    assert not {"pyspark", "delta-spark", "pysail"} & {r.partition("==")[0] for r in asked}
+
+
+def test_step_without_torch__does_not_install_it() -> None:
+    def installed(torch: bool) -> set[str]:
+        arguments = submit_arguments(StepLauncherResource(), Compute(), "/Workspace/entry.py", "{}", torch=torch)
+        return {r.partition("==")[0] for r in arguments["environments"][0].as_dict()["spec"]["dependencies"]}
+
+    assert installed(True) - installed(False) == {"torch"}
+
+
+def test_serverless_version__is_the_supported_one_of_this_python() -> None:
+    assert (serverless_version((3, 11)), serverless_version((3, 12))) == ("2", "5")
+    with pytest.raises(SettingsError, match=r"Python 3\.13.*3\.11 or 3\.12"):
+        serverless_version((3, 13))
 
 
 def test_pool__becomes_a_job_cluster_with_libraries() -> None:
