@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table as RichTable
 
 from hydro_assets.cli.app import app, console, require_file, say, settings_with
+from hydro_assets.cli.home_lock import exclusive
 from hydro_assets.errors import SourceFileError
 from hydro_assets.settings import Settings
 
@@ -18,6 +19,7 @@ Option = typer.Option
 
 
 @app.command("import")
+@exclusive
 def import_command(
     files: Annotated[list[Path] | None, typer.Argument(help="exports: CSV, .xlsx, .json, .parquet")] = None,
     csv: Annotated[list[Path] | None, Option(help="the same, one by one")] = None,
@@ -118,6 +120,7 @@ def imports_command() -> None:
 
 
 @app.command("forget")
+@exclusive
 def forget_command(
     number: Annotated[int, typer.Argument(help="number of the import, as hydro imports lists it")],
 ) -> None:

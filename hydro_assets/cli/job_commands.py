@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hydro_assets.cli.app import app, say
+from hydro_assets.cli.home_lock import exclusive
 from hydro_assets.databricks.parameters import (
     BATCH_INFERENCE,
     FEATURE_STORE,
@@ -29,6 +30,7 @@ Values = Annotated[list[str] | None, typer.Argument(help="positional parameters,
 
 
 @app.command("feature-store")
+@exclusive
 def feature_store(parameters: Values = None, start: Day = None, end: Day = None) -> None:
     """Build sensor_features of the days START..END (both included; default: all days of Gold).
 
@@ -49,6 +51,7 @@ def feature_store(parameters: Values = None, start: Day = None, end: Day = None)
 
 
 @app.command()
+@exclusive
 def train(
     kind: Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument()],
     parameters: Values = None,
@@ -69,6 +72,7 @@ def train(
 
 
 @app.command("batch-inference")
+@exclusive
 def batch_inference_command(
     parameters: Values = None,
     start: Day = None,

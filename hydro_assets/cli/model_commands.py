@@ -8,11 +8,13 @@ from typing import Annotated, Literal
 import typer
 
 from hydro_assets.cli.app import app, say, settings_with
+from hydro_assets.cli.home_lock import exclusive
 
 Kind = Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument(help="which model")]
 
 
 @app.command()
+@exclusive
 def promote(
     kind: Kind, version: Annotated[str | None, typer.Option(help="what is judged; default the challenger")] = None
 ) -> None:
@@ -24,6 +26,7 @@ def promote(
 
 
 @app.command()
+@exclusive
 def rollback(
     kind: Kind, version: Annotated[str | None, typer.Option(help="what serves; default the champion before")] = None
 ) -> None:

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from hydro_assets.cli.app import app, say, settings_with
+from hydro_assets.cli.home_lock import exclusive
 from hydro_assets.cli.import_commands import fill_demo_farm
 from hydro_assets.cli.status_table import print_status
 from hydro_assets.settings import Settings, remember
@@ -20,6 +21,7 @@ Horizon = Annotated[int | None, typer.Option(help="steps ahead")]
 
 
 @app.command()
+@exclusive
 def run(
     step: Step = None,
     target: Target = None,
@@ -42,6 +44,7 @@ def run(
 
 
 @app.command()
+@exclusive
 def demo(
     systems: Annotated[int, typer.Option(min=1, help="simulated systems")] = 3,
     days: Annotated[int, typer.Option(min=2, help="days of readings, ending now")] = 8,

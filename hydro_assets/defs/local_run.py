@@ -17,7 +17,20 @@ telemetry:
   enabled: false
 nux:
   enabled: false
+run_monitoring:
+  enabled: true
+  start_timeout_seconds: 300
+  cancel_timeout_seconds: 180
+  max_runtime_seconds: 86400
+  free_slots_after_run_end_seconds: 300
+concurrency:
+  pools:
+    granularity: run
+    default_limit: 1
 """
+
+
+_EARLIER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -25,7 +38,7 @@ def dagster_home(settings: Settings) -> Path:
     home = settings.root / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists():
+    if not config.exists() or config.read_text() == _EARLIER_YAML:
         config.write_text(_DAGSTER_YAML)
     return home
 

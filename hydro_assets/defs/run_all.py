@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from hydro_assets.defs.assets.external_gold import DATA_VERSION, data_version, day_materializations
-from hydro_assets.defs.attempts import REFRESH_JOB
+from hydro_assets.defs.attempts import REFRESH_JOB, TRIGGER_TAG
+from hydro_assets.defs.dead_runs import BY_COMMAND, end_dead_runs
 from hydro_assets.defs.jobs.asset_jobs import SCORE_JOB, TRAIN_JOB
 from hydro_assets.defs.keys import IOT_DATA
 from hydro_assets.defs.local_run import CheckStoppedRunError, dagster_instance, run_job
@@ -58,8 +59,10 @@ def run_pipeline(
     require_fitting_grid(lakehouse)
     report_targets(lakehouse, report)
     defs = build_definitions(settings)
-    tags = {"hydro/trigger": "hydro_run"}
+    tags = {TRIGGER_TAG: BY_COMMAND}
     with dagster_instance(settings) as instance:
+        for run_id in end_dead_runs(instance):
+            report(f"run {run_id[:8]} was killed before it ended: marked failed, its days are looked at again")
         report_gold(instance, lakehouse)
         stale = outdated(lakehouse)
         days = [day for day in stale.feature_days if first <= day < end]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from hydro_assets.errors import TrackingError, without_login
+from hydro_assets.registry.moved_home import follow_home
 from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ def mlflow_client(settings: Settings) -> MlflowClient:
     file.parent.mkdir(parents=True, exist_ok=True)
     # The first client makes MLflow's tables; two processes that make them at once (mlflow 3.17) break each other.
     with FileLock(file.with_suffix(".lock")):
-        return client_of(tracking, settings.registry_uri)
+        client = client_of(tracking, settings.registry_uri)
+        follow_home(file)
+        return client
 
 
 def _sqlite_file(settings: Settings) -> Path | None:
