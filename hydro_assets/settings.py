@@ -469,7 +469,7 @@ def setting_names(model: type[BaseModel] = Settings, group: str = "") -> Iterato
 
 
 def _meant_setting(place: str) -> list[str]:
-    """`epochs` -> `recurrent.epochs`: of that name in any group, else spelt nearly so, else with a last part like it."""
+    """`epochs` -> `recurrent.epochs`: that name in any group, else spelt nearly so, else with such a last part."""
     known = list(setting_names())
     last = place.rpartition(".")[2]
     if same := [k for k in known if k.rpartition(".")[2] == last]:

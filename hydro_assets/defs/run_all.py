@@ -85,7 +85,10 @@ def run_pipeline(
             report("2/3 models are up to date with features and settings")
         if everything or outdated(lakehouse).predictions:
             report("3/3 predictions and what follows from them")
-            with_features = [day for day in lakehouse.days(names.SENSOR_FEATURES) if first <= day < end]
+            with_rows = {*lakehouse.days(names.SENSOR_FEATURES)}
+            if lakehouse.exists(names.BATCH_PREDICTIONS):  # of days that lost their features, too
+                with_rows |= {*lakehouse.days(names.BATCH_PREDICTIONS)}
+            with_features = sorted(day for day in with_rows if first <= day < end)
             for span in ranges_of(with_features) if with_features and not everything else [(first, end)]:
                 run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
         else:

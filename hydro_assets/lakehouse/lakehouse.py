@@ -94,6 +94,11 @@ class Lakehouse:
         self._must_exist(name)
         return self.tables.columns(name)
 
+    def made_from(self, *names: str) -> dict[str, dict[str, int]]:
+        """For the note of a commit: the versions that these tables have now, before they are read."""
+        found = {name: self.version(name) for name in names}
+        return {"made_from": {name: version.version for name, version in found.items() if version is not None}}
+
     def read(self, name: str, start_day: date | None = None, end_day: date | None = None) -> DataFrame:
         """Rows of `[start_day, end_day)` as a Spark frame; by `date` where the table has one, else by its timestamp.
 
@@ -310,6 +315,11 @@ class Lakehouse:
     def _receipt(self, table: Table, start_day: date, end_day: date) -> WriteReceipt:
         by_day = {str(day): n for day, n in self.rows_by_day(table.name, start_day, end_day).items()}
         return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), by_day)
+
+
+def span_note(start_day: date, end_day: date) -> dict[str, date]:
+    """For the note of a commit: the days `[start_day, end_day)` that it settles, also those without a row."""
+    return {"start_day": start_day, "end_day": end_day}
 
 
 def _note(facts: Mapping[str, Any] | None) -> str:

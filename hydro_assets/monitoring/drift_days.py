@@ -12,6 +12,7 @@ import polars as pl
 from hydro_assets.forecasting.package import FeatureReference
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
+from hydro_assets.lakehouse.lakehouse import span_note
 from hydro_assets.monitoring.drift import SCHEMA, References, bin_counts, drift_of_day, drifted_shares
 from hydro_assets.scoring.members import ServingModels
 from hydro_assets.settings import Settings
@@ -65,13 +66,15 @@ def measure_drift(
     references, config = references_of(models, settings), settings.monitoring
     rows_by_day: dict[str, int] = {}
     newest = pl.DataFrame(schema=SCHEMA)
+    note = lakehouse.made_from(names.SENSOR_FEATURES) | {"versions": dict(models.versions)}
     begin = start_day
     while begin < end_day:
         end = min(begin + timedelta(days=DAYS_AT_ONCE), end_day)
         counts = counted_days(lakehouse, references, begin - timedelta(days=config.drift_days - 1), end)
         days = [begin + timedelta(days=i) for i in range((end - begin).days)]
         rows = pl.concat([drift_of_day(counts, references, models.versions, d, config.drift_days) for d in days])
-        rows_by_day.update(lakehouse.replace_days(FEATURE_DRIFT, rows, begin, end).rows_by_day)
+        receipt = lakehouse.replace_days(FEATURE_DRIFT, rows, begin, end, note | span_note(begin, end))
+        rows_by_day.update(receipt.rows_by_day)
         newest = rows.filter(pl.col("date") == pl.col("date").max()) if rows.height else newest
         begin = end
     shares = drifted_shares(newest, settings).select("model", "share").iter_rows()

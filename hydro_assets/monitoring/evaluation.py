@@ -11,6 +11,7 @@ import polars as pl
 
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
+from hydro_assets.lakehouse.lakehouse import span_note
 from hydro_assets.monitoring.accuracy import ALL_SYSTEMS, NEEDED, SCHEMA, accuracy_by_system, with_all_systems
 from hydro_assets.scoring.scoring_job import ROWS_PER_COMMIT
 from hydro_assets.scoring.task_grid import TaskGrid, commits
@@ -48,10 +49,11 @@ def evaluate_days(
     versions = [lakehouse.version(name) for name in (names.SENSOR_FEATURES, names.BATCH_PREDICTIONS)]
     rows_by_day: dict[str, int] = {}
     known_by_day: dict[str, int] = {}
+    note = lakehouse.made_from(names.SENSOR_FEATURES, names.BATCH_PREDICTIONS)
     uri = lakehouse.uri(PREDICTION_ACCURACY.name)
     for begin, end in commits({r["date"]: r["count"] for r in counts}, start_day, end_day, rows_per_commit):
         rows = with_all_systems(accuracy_of_days(lakehouse, settings, begin, end))
-        receipt = lakehouse.replace_days(PREDICTION_ACCURACY, rows, begin, end)
+        receipt = lakehouse.replace_days(PREDICTION_ACCURACY, rows, begin, end, note | span_note(begin, end))
         rows_by_day.update(receipt.rows_by_day)
         ensemble = rows.filter(pl.col("system_id") == ALL_SYSTEMS, pl.col("model") == "ensemble")
         known_by_day.update((str(day), n) for day, n in ensemble.group_by("date").agg(pl.col("n").sum()).iter_rows())

@@ -6,7 +6,7 @@ features and serving versions, and what follows from predictions against those.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -46,8 +46,16 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
     days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), made, Reach.of(settings), wanted))
     models = tuple(k for k in MODELS if days or built is None or not _is_current(settings, k, built.table.version))
     serving = {k: v for k in MODELS if (v := serving_version(settings, k)) is not None}
-    scored = scored_days(log.read(names.BATCH_PREDICTIONS, None), serving)
-    is_scored = built is not None and is_covered(built, scored, _look_back(settings))
+    predictions = log.read(names.BATCH_PREDICTIONS, None)
+    is_scored = (
+        built is not None
+        and predictions is not None
+        and predictions.days <= built.days
+        and is_covered(built, scored_days(predictions, serving), _look_back(settings))
+        and lakehouse.exists(names.SYSTEM_OUTLOOK)
+        and is_followed(predictions.days, log.read(names.PREDICTION_ACCURACY, None), [predictions, built], FOLLOWED)
+        and is_followed(built.days, log.read(names.FEATURE_DRIFT, None), [built], FOLLOWED[1:], serving)
+    )
     return Outdated(days, models, bool(days or models) or not is_scored, _changed_settings(made, wanted))
 
 
@@ -103,6 +111,34 @@ def is_covered(features: LogReading, scored: Mapping[date, int], look_back: time
         and scored[day] >= max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
         for day in features.days or ()
     )
+
+
+FOLLOWED = (names.BATCH_PREDICTIONS, names.SENSOR_FEATURES)
+
+
+def is_followed(
+    days: Collection[date],
+    table: LogReading | None,
+    sources: Sequence[LogReading],
+    source_names: Sequence[str],
+    versions: Mapping[str, str] | None = None,
+) -> bool:
+    """Whether `table` settled each of `days` after the sources last changed it, and with these model versions."""
+    made: dict[date, Mapping[str, int]] = {}
+    for commit in () if table is None else table.commits:
+        note = commit.note
+        if not {"start_day", "end_day", "made_from"} <= note.keys():  # another hand: nobody knows from what
+            written, source = list(made if commit.days is None else commit.days), {}
+        else:
+            start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
+            written = [start + timedelta(days=i) for i in range((end - start).days)]
+            source = note["made_from"] if versions is None or note.get("versions") == dict(versions) else {}
+        made |= dict.fromkeys(written, source)
+    for name, reading in zip(source_names, sources, strict=True):
+        changed = ChangedDays().advance(reading).changed
+        if any(made.get(day, {}).get(name, -1) < changed.get(day, reading.after) for day in days):
+            return False
+    return True
 
 
 def _look_back(settings: Settings) -> timedelta:

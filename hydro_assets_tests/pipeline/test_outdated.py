@@ -6,7 +6,7 @@ import pytest
 
 from hydro_assets.lakehouse.delta_log import Commit, LogReading
 from hydro_assets.lakehouse.tables import TableVersion
-from hydro_assets.pipeline.outdated import _is_current, is_covered, scored_days
+from hydro_assets.pipeline.outdated import _is_current, is_covered, is_followed, scored_days
 from hydro_assets.registry.mlflow_client import mlflow_client
 from hydro_assets.settings import Settings
 
@@ -67,3 +67,30 @@ def test_predictions__are_older_than_the_history_that_their_rows_look_back_on() 
 
 def test_predictions__that_are_not_there_cover_nothing() -> None:
     assert not is_covered(FEATURES, scored_days(None, TWO), timedelta(0))
+
+
+def following(version: int, start: date, end: date, features: int, versions: dict[str, str] | None = None) -> Commit:
+    note = {"start_day": str(start), "end_day": str(end), "made_from": {"features": features}, "versions": versions}
+    return Commit(version, frozenset({start}), note)
+
+
+@pytest.mark.parametrize(
+    ("table", "followed"),
+    [
+        pytest.param(reading(following(1, FIRST, THIRD, 2)), True, id="after the features"),
+        pytest.param(reading(following(1, FIRST, THIRD, 1)), False, id="before the second day changed"),
+        pytest.param(reading(following(1, FIRST, SECOND, 2)), False, id="killed before the second day"),
+        pytest.param(reading(following(1, FIRST, THIRD, 2), Commit(2, frozenset({FIRST}))), False, id="another hand"),
+        pytest.param(None, False, id="killed before the table was made"),
+    ],
+)
+def test_what_follows_from_predictions__is_judged_by_what_it_was_made_from(
+    table: LogReading | None, followed: bool
+) -> None:
+    assert is_followed(FEATURES.days, table, [FEATURES], ["features"]) == followed
+
+
+def test_drift__of_models_that_no_longer_serve_is_measured_again() -> None:
+    table = reading(following(1, FIRST, THIRD, 2, ONE))
+    assert is_followed(FEATURES.days, table, [FEATURES], ["features"], ONE)
+    assert not is_followed(FEATURES.days, table, [FEATURES], ["features"], TWO)
