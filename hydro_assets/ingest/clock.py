@@ -98,9 +98,9 @@ def farm_clock(stamps: Stamps, chosen: Columns, profile: Profile, farm_zone: str
 
 
 def clock_notes(frame: pl.DataFrame, clock: FileClock, lines: pl.Series) -> list[str]:
-    """What is strange about the order of the stamps; `frame` comes from `FileClock.in_order`."""
+    """What is strange about the order of the stamps; `is_instant` marks rows whose instant the file itself tells."""
     notes = list(clock.notes)
-    naive = frame.filter(clock.instants.gather(frame["row"]).is_null()) if "row" in frame.columns else frame
+    naive = frame.filter(~pl.col("is_instant"))
     if not naive.is_empty():
         notes += _repeated_hours(naive, clock.zone)
         back = naive.with_columns(

@@ -98,7 +98,7 @@ def _quoted(lines: Sequence[str], at: int, separator: str) -> tuple[list[str] | 
     except (csv.Error, StopIteration):
         return None, 1
     whole = max(len(cells) - 1, 1)
-    swallowed = any(line.count(separator) >= whole for line in lines[at + 1 : at + used])
+    swallowed = any(line.count(separator) >= whole for line in lines[at + 1 : at + used - 1])
     never_closed = used > 1 and (at + used >= len(lines) or used == _LONGEST_CELL) and not cells[-1].endswith('"')
     closes = sum(line.count('"') for line in lines[at : at + used]) % 2 == 0
     if used > 1 and (swallowed or (never_closed and not closes)):

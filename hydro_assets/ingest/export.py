@@ -83,6 +83,7 @@ def read_export(
     frame = reading.with_values(frame, left_out)
     frame = clock.in_order(frame)
     notes += clock_notes(frame, clock, table.lines)
+    frame = frame.drop("is_instant")
     merged = merge_instants(frame, ["system_id", "timestamp_key", "instant"])
     if merged.differing:
         notes.append(_differing_note(frame, merged.differing, table, chosen))
@@ -155,7 +156,11 @@ class _Reading:
         self.notes += stamps.notes
         unreadable = stamps.unreadable
         clock = farm_clock(stamps, self.chosen, profile, self.settings.timezone, text)
-        frame = frame.with_columns(clock.wall.alias("timestamp_key"), clock.instants.alias("instant"))
+        frame = frame.with_columns(
+            clock.wall.alias("timestamp_key"),
+            clock.instants.alias("instant"),
+            clock.instants.is_not_null().alias("is_instant"),
+        )
         latest = ingested_at.astimezone(UTC).replace(tzinfo=None) + timedelta(days=1)
         impossible = ~unreadable & ~frame["timestamp_key"].is_between(EARLIEST, latest)
         bad = [*table.bad]

@@ -20,7 +20,7 @@ class BadLine:
 
     def __str__(self) -> str:
         shown = f" '{self.text[:40]}{'...' if len(self.text) > 40 else ''}'" if self.text else ""
-        return f"line {self.line}{shown}: {self.reason}"
+        return " ".join(f"line {self.line}{shown}: {self.reason}".splitlines())
 
 
 @dataclass(frozen=True)

@@ -152,10 +152,10 @@ def _unreadable(text: pl.Series, values: pl.Series) -> dict[str, tuple[int, int]
 def unreadable_text(words: Mapping[str, tuple[int, int]], line_of: pl.Series) -> str:
     """`'ERR' 3 times (first on line 5), 'OL' once (line 17)`."""
     ordered = sorted(words.items(), key=lambda item: -item[1][0])
-    told = [
-        f"'{word[:40]}' {f'{n:,} times (first on line {line_of[row]})' if n > 1 else f'once (line {line_of[row]})'}"
-        for word, (n, row) in ordered[:_SHOWN]
-    ]
+    told = []
+    for word, (n, row) in ordered[:_SHOWN]:
+        where = f"{n:,} times (first on line {line_of[row]})" if n > 1 else f"once (line {line_of[row]})"
+        told.append(f"'{' '.join(word.splitlines())[:40]}' {where}")
     more = sum(n for _, (n, _) in ordered[_SHOWN:])
     return ", ".join(told) + (f" and {more:,} more cells of {len(ordered) - _SHOWN:,} kinds" if more else "")
 

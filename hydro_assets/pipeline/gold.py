@@ -67,7 +67,7 @@ class GoldImport:
         number = f" as import {self.import_id}" if self.import_id is not None else ""
         return (
             f"{self.added:,} readings of {', '.join(self.systems)} added to Gold{number}; "
-            f"{len(self.days)} days, {self.days[0]} to {self.days[-1]}; {total}"
+            f"{len(self.days)} day{'s' * (len(self.days) > 1)}, {self.days[0]} to {self.days[-1]}; {total}"
         )
 
 

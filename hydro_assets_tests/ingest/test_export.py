@@ -364,6 +364,12 @@ def test_read_export__a_year_of_no_clock_of_this_farm_is_a_bad_value(exports: Ex
     assert export.frame["timestamp_key"].dt.year().unique().to_list() == [2025]
 
 
+def test_read_export__a_quoted_cell_over_two_lines_is_told_on_one(exports: ExportFolder) -> None:
+    sentence = exports.refuses(table(row='"{t}\n!!",{ph},{ec},{air},{rh}'))
+    assert "\n" not in sentence
+    assert "line 2: '2025-03-14 08:00:00 !!' is not a readable date" in sentence
+
+
 def test_read_export__lines_without_any_value_are_counted(exports: ExportFolder) -> None:
     export = exports.reads(table() + "2025-03-14 12:00:00,,,,\n,,,,\n")
     assert (export.readings, export.frame.height, export.left_out) == (N + 1, N, {"lines without any value": 1})
@@ -534,6 +540,14 @@ def test_read_export__the_repeated_hour_is_told_apart_by_the_order_in_the_file(e
 def test_read_export__a_repeated_hour_that_comes_once_is_named(exports: ExportFolder) -> None:
     export = exports.reads(minutes(datetime(2025, 10, 26, 1), 180), timezone="Europe/Berlin")
     assert any("is in the file once (60 readings" in n and "--timezone Etc/GMT-1" in n for n in export.notes)
+
+
+def test_read_export__lines_that_are_not_used_shift_no_clock(exports: ExportFolder) -> None:
+    door = "".join(f"binary_sensor.door,on,{t:%Y-%m-%dT%H:%M:%SZ}\n" for t in TIMES)
+    head, _, rest = HOME_ASSISTANT.partition("\n")
+    export = exports.reads(f"{head}\n{door}{rest}", timezone="America/New_York")
+    assert export.frame["timestamp_key"][0] == datetime(2025, 3, 14, 4)
+    assert not [n for n in export.notes if "jumps back" in n]
 
 
 def test_read_export__a_clock_that_was_set_back_is_named(exports: ExportFolder) -> None:
