@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 import polars as pl
 
 from hydro_assets.lakehouse import WriteReceipt
-from hydro_assets.tables import Column, Table
+from hydro_assets.tables import Table
+
+if TYPE_CHECKING:
+    from hydro_assets.report.page import Section
 
 
 def table_schema(table: Table) -> dg.TableSchema:
@@ -20,7 +23,7 @@ def table_schema(table: Table) -> dg.TableSchema:
             dg.TableColumn(
                 c.name,
                 c.type,
-                description=c.meaning,
+                description=c.meaning + (f"; computed from {', '.join(c.sources)}" if c.sources else ""),
                 constraints=dg.TableColumnConstraints(
                     nullable=c.nullable, other=[f"range {c.range_text}"] if c.range_text else []
                 ),
@@ -49,13 +52,6 @@ def column_lineage(table: Table, upstream: Mapping[str, dg.AssetKey]) -> dg.Tabl
             for c in table.columns
         }
     )
-
-
-def lineage_table(columns: Iterable[Column]) -> dg.MarkdownMetadataValue:
-    """The same lineage to read: the open-source UI does not draw column lineage."""
-    lines = ["| column | unit | meaning | computed from |", "|---|---|---|---|"]
-    lines += [f"| `{c.name}` | {c.unit} | {c.meaning} | {', '.join(f'`{s}`' for s in c.sources)} |" for c in columns]
-    return dg.MetadataValue.md("\n".join(lines))
 
 
 def definition_facts(table: Table, full_name: str) -> dict[str, Any]:
@@ -91,6 +87,18 @@ def markdown_table(frame: pl.DataFrame) -> str:
     ):
         numbers = pl.selectors.float().round_sig_figs(4)
         return str(frame.with_columns(numbers).with_columns(pl.all().cast(pl.String).fill_null("")))
+
+
+def section_facts(section: Section) -> dict[str, Any]:
+    """A section of the report as an asset's first facts: what it says, its numbers, its picture, its tables."""
+    from hydro_assets.report.pictures import png
+
+    facts: dict[str, Any] = {n.name: n.value if n.amount is None else float(n.amount) for n in section.numbers}
+    for number, picture in enumerate(section.pictures, start=1):
+        facts[f"picture_{number}" if number > 1 else "picture"] = image(png(picture), section.title)
+    for number, frame in enumerate(section.frames, start=1):
+        facts[f"table_{number}" if number > 1 else "table"] = dg.MetadataValue.md(markdown_table(frame))
+    return facts or {"says": section.says}
 
 
 def image(png: bytes, title: str) -> dg.MarkdownMetadataValue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import dagster as dg
 
@@ -21,6 +22,15 @@ from hydro_assets.defs.resources.by_environment import executor, resources  # no
 from hydro_assets.defs.resources.console_logger import console_logger  # noqa: E402
 from hydro_assets.settings import Settings  # noqa: E402
 
+# Who is asked about an asset: a team of the farm, shown on its page.
+OWNERS = {
+    "gold": "team:farm-data",
+    "features": "team:farm-data",
+    "models": "team:farm-models",
+    "predictions": "team:farm-models",
+    "monitoring": "team:farm-models",
+}
+
 
 def build_definitions(settings: Settings) -> dg.Definitions:
     """Everything Dagster knows of a farm with these settings."""
@@ -28,7 +38,8 @@ def build_definitions(settings: Settings) -> dg.Definitions:
     follows, deadlines = follow_conditions(), freshness_policies(settings)
 
     def attended(spec: dg.AssetSpec) -> dg.AssetSpec:
-        given = {"automation_condition": follows.get(spec.key), "freshness_policy": deadlines.get(spec.key)}
+        given: dict[str, Any] = {"owners": [OWNERS[spec.group_name or ""]]}
+        given |= {"automation_condition": follows.get(spec.key), "freshness_policy": deadlines.get(spec.key)}
         return spec.replace_attributes(**{name: value for name, value in given.items() if value is not None})
 
     return dg.Definitions(

@@ -44,22 +44,21 @@ def write_report(lakehouse: Lakehouse, now: datetime, path: Path | None = None) 
 def sections(lakehouse: Lakehouse, now: datetime) -> list[Section]:
     """Every section, in the order in which a farm's engineer asks."""
     made: list[tuple[str, Callable[[Lakehouse, datetime], Section]]] = [
-        ("Farm health", _health),
-        ("Coverage", _coverage),
-        ("Outlook", _outlook),
-        ("Forecast against actuals", _forecasts),
-        ("Models beside the baselines", _models),
-        ("Errors by day", _accuracy),
-        ("Drift", _drift),
-        ("Versions and promotions", _promotions),
-        ("Data quality", _quality),
+        ("Farm health", health),
+        ("Coverage", coverage),
+        ("Outlook", outlook),
+        ("Forecast against actuals", forecasts),
+        ("Models beside the baselines", models),
+        ("Errors by day", accuracy),
+        ("Drift", drift),
+        ("Versions and promotions", promotions),
+        ("Data quality", quality),
     ]
-    return [_section(title, make, lakehouse, now) for title, make in made]
+    return [section(title, make, lakehouse, now) for title, make in made]
 
 
-def _section(
-    title: str, make: Callable[[Lakehouse, datetime], Section], lakehouse: Lakehouse, now: datetime
-) -> Section:
+def section(title: str, make: Callable[[Lakehouse, datetime], Section], lakehouse: Lakehouse, now: datetime) -> Section:
+    """The section, or one that says what is missing."""
     try:
         return make(lakehouse, now)
     except HydroError as error:  # no table or no version yet: the section says so and the others follow
@@ -84,7 +83,7 @@ def _features(lakehouse: Lakehouse) -> tuple[pl.DataFrame, list[str]]:
     ), sensors
 
 
-def _health(lakehouse: Lakehouse, now: datetime) -> Section:
+def health(lakehouse: Lakehouse, now: datetime) -> Section:
     rows, sensors = _features(lakehouse)
     newest = rows.group_by("system_id").agg(pl.all().sort_by("timestamp").last()).sort("system_id")
     bands = {name: (band.low, band.high) for name, band in lakehouse.settings.crop.bands().items()}
@@ -116,7 +115,7 @@ def _health(lakehouse: Lakehouse, now: datetime) -> Section:
     return Section("Farm health", says, numbers, frames=[current])
 
 
-def _coverage(lakehouse: Lakehouse, now: datetime) -> Section:
+def coverage(lakehouse: Lakehouse, now: datetime) -> Section:
     rows, sensors = _features(lakehouse)
     per_day = timedelta(days=1) // lakehouse.settings.feature_step * rows["system_id"].n_unique()
     first, last = rows["timestamp"].min(), rows["timestamp"].max()
@@ -136,7 +135,13 @@ def _coverage(lakehouse: Lakehouse, now: datetime) -> Section:
         f"all systems, in the last {known.height} days. Lowest: {worst['sensor']} on {worst['day']}, "
         f"{100 * worst['share']:.0f} %."
     )
-    return Section("Coverage", says, pictures=[pictures.coverage(by_day)])
+    numbers = [
+        Number(
+            f"{row['sensor']}: steps known (%)", f"{100 * row['share']:.1f} %", row["share"] < 0.9, 100 * row["share"]
+        )
+        for row in by_day.group_by("sensor", maintain_order=True).agg(pl.col("share").mean()).iter_rows(named=True)
+    ]
+    return Section("Coverage", says, numbers, [pictures.coverage(by_day)])
 
 
 def _steps_of(day: date, first: datetime, last: datetime, per_day: int) -> float:
@@ -146,7 +151,7 @@ def _steps_of(day: date, first: datetime, last: datetime, per_day: int) -> float
     return max(per_day * ((end - begin) / timedelta(days=1)), 1.0)
 
 
-def _outlook(lakehouse: Lakehouse, now: datetime) -> Section:
+def outlook(lakehouse: Lakehouse, now: datetime) -> Section:
     if not lakehouse.exists(names.SYSTEM_OUTLOOK):
         raise TableError(f"{names.SYSTEM_OUTLOOK} does not exist yet", "Make it: hydro run")
     rows = lakehouse.read_polars(names.SYSTEM_OUTLOOK)
@@ -164,7 +169,7 @@ def _outlook(lakehouse: Lakehouse, now: datetime) -> Section:
     return Section("Outlook", says, numbers, frames=[rows.select(shown).sort(order)])
 
 
-def _forecasts(lakehouse: Lakehouse, now: datetime) -> Section:
+def forecasts(lakehouse: Lakehouse, now: datetime) -> Section:
     settings = lakehouse.settings
     ends = [f"{side}_{share}" for side in ("lower", "upper") for share in (80, 95)]
     columns = ["system_id", "timestamp", "target_col", "horizon", "prediction_for", "ensemble_avg", *ends]
@@ -190,7 +195,7 @@ def _forecasts(lakehouse: Lakehouse, now: datetime) -> Section:
         error = judged.select((pl.col("forecast") - pl.col("actual")).abs().mean()).item()
         inside = judged.select(pl.col("actual").is_between("lower_80", "upper_80").mean()).item()
         numbers = [
-            Number(f"mean absolute error ({SENSOR[target].unit})", f"{error:.4g}"),
+            Number(f"mean absolute error ({SENSOR[target].unit})", f"{error:.4g}", amount=error),
             Number("actual values inside the 80 % interval", f"{100 * inside:.0f} %", inside < 0.6),
             Number("forecasts with a known actual value", f"{judged.height:,}"),
         ]
@@ -199,7 +204,7 @@ def _forecasts(lakehouse: Lakehouse, now: datetime) -> Section:
     return Section("Forecast against actuals", says, numbers, [picture])
 
 
-def _models(lakehouse: Lakehouse, now: datetime) -> Section:
+def models(lakehouse: Lakehouse, now: datetime) -> Section:
     frames = []
     for errors in model_errors(lakehouse.settings):
         rows = [asdict(row) for row in errors.rows if row.split == "holdout"]
@@ -210,7 +215,7 @@ def _models(lakehouse: Lakehouse, now: datetime) -> Section:
     return Section("Models beside the baselines", says, frames=frames)
 
 
-def _accuracy(lakehouse: Lakehouse, now: datetime) -> Section:
+def accuracy(lakehouse: Lakehouse, now: datetime) -> Section:
     settings = lakehouse.settings
     rows = _recent(lakehouse, names.PREDICTION_ACCURACY, DAYS).filter(model="ensemble", system_id="all")
     target = "target" if "target" in rows.columns else "target_col"
@@ -224,28 +229,31 @@ def _accuracy(lakehouse: Lakehouse, now: datetime) -> Section:
         rows.group_by("date").agg(pl.col("mae", "baseline_mae", "coverage_80").mean(), pl.col("n").sum()).sort("date")
     )
     wins = rows.filter(pl.col("mae") < pl.col("baseline_mae")).height
+    newest, unit = rows.row(-1, named=True), SENSOR[settings.target_col].unit
     numbers = [
+        Number(
+            f"MAE of the newest day ({SENSOR[settings.target_col].unit})", f"{newest['mae']:.4g}", amount=newest["mae"]
+        ),
         Number("days on which the ensemble was better", f"{wins} of {rows.height}", wins * 2 < rows.height),
         Number("inside the 80 % interval, mean", f"{100 * rows['coverage_80'].mean():.0f} %"),  # type: ignore[operator]
     ]
-    unit = SENSOR[settings.target_col].unit
     says = f"The stored forecasts of {settings.target_col}, once the actual values had arrived."
     return Section("Errors by day", says, numbers, [pictures.errors_by_day(rows, unit)])
 
 
-def _drift(lakehouse: Lakehouse, now: datetime) -> Section:
+def drift(lakehouse: Lakehouse, now: datetime) -> Section:
     rows = _recent(lakehouse, names.FEATURE_DRIFT, 1).drop_nulls("psi")
     limit = lakehouse.settings.monitoring.psi_limit
     worst = rows.group_by("feature").agg(pl.col("psi").max()).sort("psi", descending=True)
     drifted = worst.filter(pl.col("psi") > limit).height
-    numbers = [Number("features that drifted", f"{drifted} of {worst.height}", drifted > worst.height / 5)]
+    numbers = [Number("features that drifted", f"{drifted} of {worst.height}", drifted > worst.height / 5, drifted)]
     says = "How far the features of the last days are from the data that the models learned from."
     if worst.is_empty():
         return Section("Drift", "No feature has enough values to be compared yet.")
     return Section("Drift", says, numbers, [pictures.drift(worst.head(FEATURES_SHOWN), limit)])
 
 
-def _promotions(lakehouse: Lakehouse, now: datetime) -> Section:
+def promotions(lakehouse: Lakehouse, now: datetime) -> Section:
     if not lakehouse.exists(names.PROMOTION_LOG):
         raise TableError("No version has been judged yet", "Train models: hydro run")
     rows = lakehouse.read_polars(names.PROMOTION_LOG).sort("decided_at", descending=True)
@@ -255,7 +263,7 @@ def _promotions(lakehouse: Lakehouse, now: datetime) -> Section:
     )
 
 
-def _quality(lakehouse: Lakehouse, now: datetime) -> Section:
+def quality(lakehouse: Lakehouse, now: datetime) -> Section:
     rows, _ = _features(lakehouse)
     flags = [c for c in rows.columns if c.startswith("is_") and rows.schema[c] == pl.Boolean]
     events = (

@@ -10,27 +10,30 @@ from typing import Any
 
 import jinja2
 import polars as pl
+from matplotlib.figure import Figure
 
 from hydro_assets import __version__
+from hydro_assets.report.pictures import svg
 
 
 @dataclass(frozen=True)
 class Number:
-    """One figure to read at a glance, its value with the unit."""
+    """One figure to read at a glance, its value with the unit. `amount` is the bare number, to be plotted over time."""
 
     name: str
     value: str
     is_bad: bool = False
+    amount: float | None = None
 
 
 @dataclass(frozen=True)
 class Section:
-    """What one heading says, shows and lists. `pictures` are SVG."""
+    """What one heading says, shows and lists."""
 
     title: str
     says: str
     numbers: Sequence[Number] = ()
-    pictures: Sequence[str] = ()
+    pictures: Sequence[Figure] = ()
     frames: Sequence[pl.DataFrame] = ()
 
     @property
@@ -67,5 +70,5 @@ def html(title: str, sections: Sequence[Section], made: datetime) -> str:
     template = files("hydro_assets.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
     return environment.from_string(template).render(
-        title=title, sections=sections, made=f"{made:%Y-%m-%d %H:%M}", version=__version__
+        svg=svg, title=title, sections=sections, made=f"{made:%Y-%m-%d %H:%M}", version=__version__
     )

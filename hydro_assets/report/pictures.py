@@ -1,4 +1,4 @@
-"""Pictures of the report as SVG: they are part of the page, and stay sharp when it is enlarged."""
+"""Pictures of the report, and of the asset pages: as SVG inside a page, as PNG where only that is shown."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import timedelta
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure  # pyplot keeps global state
@@ -18,7 +19,7 @@ WIDTH = 9.0  # inches; 72 points each, so at most 650 points wide
 INK, BAND, MODEL, BASELINE = "#1b2a34", "#cfe3d4", "#1f6f50", "#b5651d"
 
 
-def coverage(by_day: pl.DataFrame) -> str:
+def coverage(by_day: pl.DataFrame) -> Figure:
     """Share of grid steps with a known value. `by_day`: day, sensor, share; one row per day and sensor."""
     wide = by_day.pivot("day", index="sensor", values="share", sort_columns=True)
     days = wide.columns[1:]
@@ -29,10 +30,10 @@ def coverage(by_day: pl.DataFrame) -> str:
     shown = np.unique(np.linspace(0, len(days) - 1, min(8, len(days))).astype(int))
     axes.set_xticks(shown, [days[i] for i in shown])
     figure.colorbar(drawn, label="share of steps known")
-    return _svg(figure, "Coverage per sensor and day")
+    return figure
 
 
-def forecast_against_actuals(rows: pl.DataFrame, target: str, band: tuple[float, float] | None) -> str:
+def forecast_against_actuals(rows: pl.DataFrame, target: str, band: tuple[float, float] | None) -> Figure:
     """One panel per system. `rows`: system_id, time, actual, forecast, lower_80, upper_80, lower_95, upper_95."""
     systems = rows["system_id"].unique().sort().to_list()
     figure = Figure(figsize=(WIDTH, 2.1 * len(systems)), layout="constrained")
@@ -53,7 +54,7 @@ def forecast_against_actuals(rows: pl.DataFrame, target: str, band: tuple[float,
         axes.xaxis.set_major_locator(AutoDateLocator())
         axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5, fontsize="small")
-    return _svg(figure, f"Forecast of {target} against the actual values")
+    return figure
 
 
 def _fit(axes: Axes, shown: pl.DataFrame) -> None:
@@ -66,7 +67,7 @@ def _fit(axes: Axes, shown: pl.DataFrame) -> None:
     axes.set_ylim(low - reach, high + reach)
 
 
-def errors_by_day(rows: pl.DataFrame, unit: str) -> str:
+def errors_by_day(rows: pl.DataFrame, unit: str) -> Figure:
     """MAE of the ensemble and of the baseline. `rows`: date, mae, baseline_mae."""
     rows = rows.sort("date")
     figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
@@ -77,10 +78,10 @@ def errors_by_day(rows: pl.DataFrame, unit: str) -> str:
     axes.set_ylabel(f"mean absolute error ({unit})")
     axes.xaxis.set_major_formatter(ConciseDateFormatter(axes.xaxis.get_major_locator()))
     axes.legend(fontsize="small")
-    return _svg(figure, "Errors by day")
+    return figure
 
 
-def drift(rows: pl.DataFrame, limit: float) -> str:
+def drift(rows: pl.DataFrame, limit: float) -> Figure:
     """The features that moved most. `rows`: feature, psi, largest first."""
     rows = rows.sort("psi")
     figure = Figure(figsize=(WIDTH, 0.8 + 0.28 * rows.height), layout="constrained")
@@ -89,7 +90,7 @@ def drift(rows: pl.DataFrame, limit: float) -> str:
     axes.barh(rows["feature"].to_list(), rows["psi"].to_list(), color=colours)
     axes.axvline(limit, color=INK, linewidth=0.8, linestyle=":")
     axes.set_xlabel(f"population stability index (drifted above {limit:g})")
-    return _svg(figure, "Features that moved most")
+    return figure
 
 
 def _step(rows: pl.DataFrame) -> timedelta:
@@ -103,9 +104,18 @@ def _label(target: str) -> str:
     return f"{target} ({SENSOR[target].unit})" if target in SENSOR else target
 
 
-def _svg(figure: Figure, title: str) -> str:
+def svg(figure: Figure) -> str:
+    """The picture as an element of a page."""
     FigureCanvasSVG(figure)
     out = io.StringIO()
-    figure.savefig(out, format="svg", metadata={"Title": title, "Date": None})
+    figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     return text[text.index("<svg") :]
+
+
+def png(figure: Figure) -> bytes:
+    """The picture with 90 points an inch: at most 810 wide."""
+    FigureCanvasAgg(figure)
+    out = io.BytesIO()
+    figure.savefig(out, format="png", dpi=90)
+    return out.getvalue()

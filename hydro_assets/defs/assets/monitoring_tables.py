@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from hydro_assets.defs import keys
-from hydro_assets.defs.facts import column_lineage, definition_facts, markdown_table
+from hydro_assets.defs.facts import column_lineage, definition_facts, section_facts
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import BATCH_PREDICTIONS, HEAVY, SENSOR_FEATURES, model_key
 from hydro_assets.defs.partitions import day_range, feature_days
@@ -41,11 +41,13 @@ def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def prediction_accuracy(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
         from hydro_assets.monitoring.evaluation import evaluate_days
+        from hydro_assets.pipeline.farm_report import accuracy, section
 
         lakehouse = context.resources.lakehouse.get()
         with no_retry_on_contract():
             made = evaluate_days(lakehouse, lakehouse.settings, *day_range(context))
-        return _daily_result(context, made.uri, made.rows_by_day, PREDICTION_ACCURACY)
+        facts = section_facts(section("Errors by day", accuracy, lakehouse, datetime.now(UTC)))
+        return _daily_result(context, made.uri, made.rows_by_day, PREDICTION_ACCURACY, facts)
 
     @dg.asset(
         deps=[SENSOR_FEATURES, *(model_key(settings, kind) for kind in MODELS)],
@@ -55,6 +57,7 @@ def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     def feature_drift(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
         from hydro_assets.monitoring.drift_days import measure_drift
+        from hydro_assets.pipeline.farm_report import drift, section
         from hydro_assets.pipeline.scoring import serving_models
 
         lakehouse = context.resources.lakehouse.get()
@@ -62,18 +65,21 @@ def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
             models = serving_models(lakehouse.settings)
             made = measure_drift(lakehouse, lakehouse.settings, models, *day_range(context))
         shares = {f"drifted_share_{kind}": float(share) for kind, share in made.drifted_share.items()}
-        return _daily_result(context, made.uri, made.rows_by_day, FEATURE_DRIFT, shares)
+        facts = section_facts(section("Drift", drift, lakehouse, datetime.now(UTC)))
+        return _daily_result(context, made.uri, made.rows_by_day, FEATURE_DRIFT, facts | shares)
 
     @dg.asset(deps=[BATCH_PREDICTIONS], **_common(SYSTEM_OUTLOOK, settings))
     def system_outlook(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.pipeline.farm_report import forecasts, outlook, section
         from hydro_assets.pipeline.scoring import refresh_outlook
 
+        lakehouse, now = context.resources.lakehouse.get(), datetime.now(UTC)
         with no_retry_on_contract():
-            outlook = refresh_outlook(context.resources.lakehouse.get(), datetime.now(UTC))
-        return dg.MaterializeResult(
-            metadata={"dagster/row_count": outlook.height, "outlook": dg.MetadataValue.md(markdown_table(outlook))}
-        )
+            rows = refresh_outlook(lakehouse, now).height
+        facts = section_facts(section("Outlook", outlook, lakehouse, now))
+        band = section_facts(section("Forecast against actuals", forecasts, lakehouse, now))
+        return dg.MaterializeResult(metadata={**band, **facts, "dagster/row_count": rows})
 
     # With keywords from a dict, a type checker cannot tell which form of the decorator was meant.
     return [prediction_accuracy, feature_drift, system_outlook]  # pyright: ignore[reportReturnType]
@@ -90,9 +96,9 @@ def _daily_result(
         context.add_asset_metadata({"dagster/partition_row_count": rows_by_day.get(day, 0)}, partition_key=day)
     return dg.MaterializeResult(
         metadata={
+            **(facts or {}),
             "dagster/row_count": sum(rows_by_day.values()),
             "dagster/uri": uri,
             "dagster/column_lineage": column_lineage(table, _UPSTREAM),
-            **(facts or {}),
         }
     )

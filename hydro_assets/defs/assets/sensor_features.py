@@ -1,9 +1,11 @@
 """`sensor_features`: the table that everything else stands on."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from hydro_assets.defs.assets.external_gold import GOLD_TABLES
-from hydro_assets.defs.facts import column_lineage, definition_facts, lineage_table, receipt_facts, table_schema
+from hydro_assets.defs.facts import column_lineage, definition_facts, receipt_facts, section_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, HEAVY, IOT_DATA, SENSOR_FEATURES, WITHOUT_TORCH
 from hydro_assets.defs.partitions import day_range, feature_days
@@ -37,6 +39,7 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
     )
     def sensor_features(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.pipeline.farm_report import coverage, section
         from hydro_assets.pipeline.features import build_sensor_features
 
         start, end = day_range(context)
@@ -51,15 +54,16 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
         context.log.info(
             f"sensor_features {start} .. {end}: {build.receipt.rows:,} rows, {len(build.table.columns)} columns"
         )
+        shown = section("Coverage", coverage, context.resources.lakehouse.get(), datetime.now(UTC))
         return dg.MaterializeResult(
             metadata={
+                **section_facts(shown),
                 **receipt_facts(build.receipt),
                 "gold_version": build.gold.version,
                 "gold_table_id": build.gold.table_id,
                 "missing_in_gold": list(build.notes),
                 "dagster/column_schema": table_schema(build.table),
                 "dagster/column_lineage": column_lineage(build.table, GOLD_TABLES),
-                "lineage": lineage_table(build.table.columns),
             }
         )
 
