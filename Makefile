@@ -30,7 +30,7 @@ test: install     ## the whole test suite
 	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 inner: install    ## the quick part of the tests: no asset graph, no emulated workspace
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not smoke and not databricks and not real_data" $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not smoke and not bench and not databricks and not real_data" $(TESTS)
 
 lint: install     ## ruff, and pyright on the package
 	$(BIN)/ruff check .

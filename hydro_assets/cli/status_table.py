@@ -16,7 +16,11 @@ def print_status(settings: Settings) -> None:
     counts = Table(title="Tables", title_justify="left")
     for heading in ("table", "rows", "days", "Delta version"):
         counts.add_column(heading, no_wrap=True)
-    for row in table_counts(Lakehouse(settings)):
+    found = table_counts(Lakehouse(settings))
+    if not found:
+        out.print(f"There is no table under {settings.root} yet: hydro demo, or hydro import FILE and then hydro run")
+        return
+    for row in found:
         counts.add_row(row.name, f"{row.rows:,}", row.days, str(row.version))
     out.print(counts)
     for errors in model_errors(settings):

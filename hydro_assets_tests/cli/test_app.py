@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -29,3 +30,10 @@ def test_ctrl_c__ends_a_command_with_one_sentence(monkeypatch: pytest.MonkeyPatc
         signal.signal(signal.SIGTERM, handler)
     assert result.exit_code == INTERRUPTED
     assert result.output == "stopped: what was finished is kept, and the same command goes on from there\n"
+
+
+def test_status__of_an_empty_home_says_how_to_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDRO_HOME", str(tmp_path))
+    result = CliRunner().invoke(app, ["status"])
+    assert result.exit_code == 0
+    assert "hydro demo, or hydro import FILE" in " ".join(result.output.split())

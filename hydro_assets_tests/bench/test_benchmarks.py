@@ -1,0 +1,25 @@
+"""Every benchmark still runs, on very little data: what it measures there means nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.bench
+BENCH = Path(__file__).parents[2] / "bench"
+SMALL = {
+    "feature_job.py": ("--systems", "1", "--days", "2", "--repeats", "1"),
+    "train_speed.py": ("--windows", "256", "--repeats", "1", "--cells", "gru"),
+    "score_speed.py": ("--rows", "3000", "--slow-rows", "100", "--ways", "ours"),
+}
+
+
+@pytest.mark.parametrize("script", SMALL)
+def test_benchmark__runs_to_its_end(script: str, tmp_path: Path) -> None:
+    command = [sys.executable, str(BENCH / script), *SMALL[script]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip()
