@@ -130,7 +130,7 @@ class MonitoringConfig(_Frozen):
     drift_days: int = Field(7, ge=1, le=366, description="days of features compared with the training data")
     psi_limit: float = Field(0.25, gt=0, description="population stability index from which a feature has drifted")
     drifted_share: float = Field(0.2, gt=0, le=1, description="share of drifted features from which the farm has")
-    min_known: int = Field(60, ge=1, description="forecasts with known truth that a day needs to be judged")
+    min_known: int = Field(60, ge=1, description="forecasts with a known actual value that a day needs to be judged")
     bad_data_share: float = Field(0.5, gt=0, le=1, description="share of rows without a usable target in a bad day")
 
     @model_validator(mode="after")

@@ -52,7 +52,7 @@ _OF_LIBRARIES = (
         "Look at it with `hydro verify`; a derived table is made again by `hydro repair TABLE`",
     ),
     ("_internal", "A Delta table cannot be read or written", "A derived table is made again by `hydro repair TABLE`"),
-    ("pyspark", "Spark refused", "Check SPARK_REMOTE and the grants of who asks; `hydro verify` tells what is there"),
+    ("pyspark", "Spark refused", "Check SPARK_REMOTE and the grants of who asks; `hydro verify` says what is there"),
     ("grpc", "Spark does not answer", "Check that the Spark Connect endpoint is up (SPARK_REMOTE)"),
     ("polars", "A table or file cannot be read as it is", "Look at it with `hydro verify`"),
     ("pyarrow", "A file cannot be read", "Look at the tables with `hydro verify`"),

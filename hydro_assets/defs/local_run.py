@@ -81,12 +81,12 @@ def run_job(
         instance=instance,
         tags=chosen,
         raise_on_error=False,
-        run_config={"loggers": {"console": {"config": {}}}},  # without it Dagster's own console logger speaks
+        run_config={"loggers": {"console": {"config": {}}}},  # else Dagster's own console logger writes too
     )
     if _was_interrupted(result):
         raise KeyboardInterrupt
     if not result.success:
-        remedy = f"Open run {result.run_id} in the UI (hydro dev) for the whole story"
+        remedy = f"Open run {result.run_id} in the UI (hydro dev) for its log"
         if found := _blocking_findings(result):
             raise CheckStoppedRunError(found, f"Mend the data in Gold and run again. {remedy}")
         raise RunFailedError(_first_failure(result), remedy)

@@ -37,8 +37,8 @@ def prediction_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=RECENT_ACCURACY.asset_key,
         name=RECENT_ACCURACY.name,
-        description=f"Over the last {RECENT_DAYS} days with truth: intervals cover their share, and the ensemble is no "
-        "worse than the baseline.",
+        description=f"Over the last {RECENT_DAYS} days with actual values: intervals cover their share, and the "
+        "ensemble is no worse than the baseline.",
     )
     def recent_accuracy(lakehouse: LakehouseResource) -> dg.AssetCheckResult:
         house = lakehouse.get()
@@ -46,7 +46,7 @@ def prediction_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         last = days[-RECENT_DAYS:]
         rows = house.read_polars(PREDICTION_ACCURACY.name, last[0], last[-1] + timedelta(days=1)) if last else None
         if rows is None:
-            return dg.AssetCheckResult(passed=True, description="no forecast has met its truth yet")
+            return dg.AssetCheckResult(passed=True, description="no actual value of a forecast has arrived yet")
         return check_result(prediction_findings.recent_findings(rows, house.settings))
 
     return [predictions_fit, recent_accuracy]

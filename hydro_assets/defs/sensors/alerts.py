@@ -128,7 +128,7 @@ def check_failure_alert(settings: Settings, keys: list[dg.AssetCheckKey]) -> dg.
         send(settings, context.log, alerts)
         context.update_cursor(str(max([float(context.cursor), *(a["timestamp"] for a in alerts)])))
         return dg.SkipReason(
-            f"{len(alerts)} failed checks were told" if alerts else "No check failed since the last look"
+            f"{len(alerts)} failed checks were reported" if alerts else "No check failed since the last look"
         )
 
     return alert_check_failure

@@ -1,10 +1,11 @@
 """Gold is filled outside Dagster: these sensors notice, tell Dagster, and ask for exactly the feature days affected."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 
+from hydro_assets.defs.assets.external_gold import DATA_VERSION
 from hydro_assets.defs.attempts import REFRESH_JOB, TRIGGER_TAG, attempts, latest_for_need
 from hydro_assets.defs.keys import IOT_DATA
 from hydro_assets.defs.partitions import feature_days
@@ -55,12 +56,13 @@ def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) 
         keys = set(partitions.get_partition_keys())
         todo = plan(list(stale), tried, keys)
         news = changed_days(before.gold, now.gold)
+        known = reported_days(context.instance, now.gold, news)
         told = sentence(now.gold, news, todo)
         context.log.info(told)
         return dg.SensorResult(
             run_requests=[run_request(block, stale, tried, now.gold.table, WATCHER) for block in todo.blocks],
             skip_reason=None if todo.blocks else told,
-            asset_events=[gold_event(now.gold, day) for day in news if day.isoformat() in keys],
+            asset_events=[gold_event(now.gold, day) for day in news if day.isoformat() in keys and day not in known],
             cursor=now.to_json(),
         )
 
@@ -75,6 +77,28 @@ def changed_days(before: ChangedDays, now: ChangedDays) -> list[date]:
     )
 
 
+def reported_days(instance: dg.DagsterInstance, gold: ChangedDays, days: Sequence[date]) -> set[date]:
+    """Days whose newest event names this Gold or a later one, as `hydro run` reports them.
+
+    Another event would be newer than the results of the day's checks, and the UI would show these as not evaluated.
+    """
+    newest: dict[date, str] = {}
+    page = None
+    while days and (page is None or (page.has_more and len(newest) < len(days))):
+        records = dg.AssetRecordsFilter(IOT_DATA, asset_partitions=[day.isoformat() for day in days])
+        page = instance.fetch_materializations(records, limit=1000, cursor=page.cursor if page else None)
+        for record in page.records:
+            event = record.asset_materialization
+            if record.partition_key is not None and event is not None and event.tags:
+                newest.setdefault(date.fromisoformat(record.partition_key), event.tags.get(DATA_VERSION, ""))
+    found = set()
+    for day, version in newest.items():
+        table_id, _, number = version.rpartition("-")
+        if table_id == gold.table.table_id and number.isdigit() and int(number) >= gold.changed[day]:
+            found.add(day)
+    return found
+
+
 def gold_event(gold: ChangedDays, day: date) -> dg.AssetMaterialization:
     """What Dagster is told of a Gold day: freshness, data version and the partition bar live on it."""
     version = gold.changed[day]
@@ -83,7 +107,7 @@ def gold_event(gold: ChangedDays, day: date) -> dg.AssetMaterialization:
         partition=day.isoformat(),
         metadata={"delta_version": version, "delta_table_id": gold.table.table_id, TRIGGER_TAG: WATCHER},
         tags={
-            "dagster/data_version": f"{gold.table.table_id}-{version}",
+            DATA_VERSION: f"{gold.table.table_id}-{version}",
             "dagster/data_version_is_user_provided": "true",
         },
     )

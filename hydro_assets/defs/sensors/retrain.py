@@ -30,11 +30,11 @@ def retrain_sensor(settings: Settings) -> dg.SensorDefinition:
 
         house = lakehouse.get()
         if not house.exists(names.PREDICTION_ACCURACY):
-            return dg.SkipReason("No prediction has met its truth yet")
+            return dg.SkipReason("No actual value of a forecast has arrived yet")
         today = datetime.now(UTC).date()
         days = [d for d in house.days(names.PREDICTION_ACCURACY) if d < today]
         if not days:
-            return dg.SkipReason("No complete day of predictions has met its truth yet")
+            return dg.SkipReason("No complete day of forecasts can be compared yet: the actual values have not arrived")
         last = last_training(context.instance)
         decision = retrain_decision(house, settings, days[-1], last)
         if not decision.should_retrain:

@@ -192,7 +192,7 @@ def test_check_failures__tell_a_failed_check_once(make_settings: Callable[..., S
         again = sensor.evaluate_tick(dg.build_sensor_context(instance, cursor=first.cursor))
         assert len(check_failures(instance, [KEY], 0.0)) == 1
     assert [alert["text"] for alert in receiver.got] == ["Check tank:fit failed (WARN): pH is 9"]
-    assert first.skip_message == "1 failed checks were told"
+    assert first.skip_message == "1 failed checks were reported"
     assert again.skip_message == "No check failed since the last look"
 
 

@@ -305,3 +305,19 @@ def test_reported_sensor__loses_no_day_that_landed_between_ticks(farm: Farm, wat
     assert ticks.tick() == ["1..3", "7"]
     watch.instance.report_runless_asset_event(dg.AssetMaterialization(IOT_DATA, partition=str(day(2))))
     assert ticks.tick() == ["2..3"]
+
+
+def test_first_look__does_not_report_again_what_a_run_reported(watch: Ticks, farm: Farm) -> None:
+    farm.land(1, 2)
+    version = f"{farm.gold.metadata().id}-{farm.gold.version()}"
+    for n in (1, 2):
+        tags = {"dagster/data_version": version, "dagster/data_version_is_user_provided": "true"}
+        watch.instance.report_runless_asset_event(
+            dg.AssetMaterialization(IOT_DATA, partition=day(n).isoformat(), tags=tags)
+        )
+    farm.land(3)
+    watch.tick()
+    assert watch.events == {day(3).isoformat()}
+    farm.land(2)
+    watch.tick()
+    assert watch.events == {day(2).isoformat()}

@@ -43,7 +43,7 @@ def tick(settings: Settings, instance: dg.DagsterInstance) -> dg.RunRequest | dg
 
 def test_no_truth__no_training(settings: Settings) -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        assert tick(settings, instance) == dg.SkipReason("No prediction has met its truth yet")
+        assert tick(settings, instance) == dg.SkipReason("No actual value of a forecast has arrived yet")
 
 
 def test_bad_days_in_a_row__ask_for_a_training_with_its_reason(settings: Settings, farm: Callable) -> None:
