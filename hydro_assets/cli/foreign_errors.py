@@ -49,9 +49,9 @@ _OF_LIBRARIES = (
     (
         "deltalake",
         "A Delta table cannot be read or written",
-        "Look at it with `hydro verify`; a derived table is made again by `hydro repair TABLE`",
+        "Look at it with `hydro verify`; all but Gold is made again by `hydro run --rebuild`",
     ),
-    ("_internal", "A Delta table cannot be read or written", "A derived table is made again by `hydro repair TABLE`"),
+    ("_internal", "A Delta table cannot be read or written", "All but Gold is made again by `hydro run --rebuild`"),
     ("pyspark", "Spark refused", "Check SPARK_REMOTE and the grants of who asks; `hydro verify` says what is there"),
     ("grpc", "Spark does not answer", "Check that the Spark Connect endpoint is up (SPARK_REMOTE)"),
     ("polars", "A table or file cannot be read as it is", "Look at it with `hydro verify`"),

@@ -114,7 +114,8 @@ def test_bad_setting__is_named_with_its_remedy(hydro, name: str, value: str) -> 
 def test_mistyped_name_of_a_setting__is_told_with_the_right_one(hydro, name: str, meant: str) -> None:
     found = hydro("status", **{name: "1"})
     assert_told(found, 1)
-    assert f"did you mean {meant}?" in found.said
+    assert "did you mean " in found.said
+    assert meant in found.said
 
 
 BAD_CALLS = [
