@@ -250,7 +250,7 @@ def _header_of(
 
 
 def _named(cells: Sequence[str]) -> list[str]:
-    return [c.strip().strip('"') or f"column_{i + 1}" for i, c in enumerate(cells)]
+    return [" ".join(c.strip().strip('"').splitlines()) or f"column_{i + 1}" for i, c in enumerate(cells)]
 
 
 def _unit_row(rest: Sequence[Record], width: int) -> tuple[tuple[str | None, ...], list[Record]]:

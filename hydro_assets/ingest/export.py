@@ -26,7 +26,7 @@ from hydro_assets.ingest.profile import Profile
 from hydro_assets.ingest.report import ImportReport, gaps_of, sensor_facts, unusual, wrong_columns
 from hydro_assets.ingest.sources import read_source
 from hydro_assets.ingest.table import BadLine, TextTable
-from hydro_assets.ingest.timestamps import read_stamps
+from hydro_assets.ingest.timestamps import read_stamps, within_calendar
 from hydro_assets.ingest.units import GOLD_UNIT, fits, unit_of, unit_text
 from hydro_assets.settings import Settings
 from hydro_assets.tables import SENSOR
@@ -150,7 +150,7 @@ class _Reading:
             raise SourceFileError(
                 f"The column {self.chosen.time} of {table.name} is empty", "Name another column with --time"
             )
-        stamps = read_stamps(text, profile.dates, profile.time_format, profile.timezone is not None)
+        stamps = within_calendar(read_stamps(text, profile.dates, profile.time_format, profile.timezone is not None))
         if stamps.problem:
             raise SourceFileError(f"In {table.name} {stamps.problem}", stamps.remedy)
         self.notes += stamps.notes

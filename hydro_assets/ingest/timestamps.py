@@ -10,7 +10,7 @@ count. Anything else by a strptime format.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import polars as pl
@@ -119,6 +119,15 @@ def read_stamps(
     instants = placed.select((pl.col("wall") - pl.duration(minutes="minutes")).dt.replace_time_zone("UTC")).to_series()
     wall = placed.select(pl.when(pl.col("minutes").is_null()).then("wall").alias("wall")).to_series()
     return Stamps(wall, instants, tuple(notes))
+
+
+def within_calendar(stamps: Stamps) -> Stamps:
+    """`stamps` without years that Python's calendar lacks, in any time zone: they become unreadable."""
+    wall, instants = (
+        pl.select(pl.when(times.dt.year().is_between(2, 9998)).then(times)).to_series()
+        for times in (stamps.wall, stamps.instants)
+    )
+    return replace(stamps, wall=wall, instants=instants)
 
 
 def _by_format(text: pl.Series, time_format: str, none: pl.Series) -> Stamps:

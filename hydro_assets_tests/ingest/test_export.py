@@ -355,7 +355,13 @@ def test_read_export__broken_lines_are_left_out_below_a_limit(exports: ExportFol
     assert (export.frame.height, export.left_out) == (N, {"broken lines": 2})
 
 
-@pytest.mark.parametrize("year", ["0001", "1970", "2926", "9999"])
+@pytest.mark.parametrize("year", ["-2025", "9999", "0001"])
+def test_read_export__a_year_of_no_calendar_is_a_bad_value_in_any_zone(exports: ExportFolder, year: str) -> None:
+    wrong = table().replace("2025-03-14 08:50:00", f"{year}-12-31 23:59:59")
+    assert f"line 12: '{year}-12-31 23:59:59' is not" in exports.refuses(wrong, timezone="Pacific/Kiritimati")
+
+
+@pytest.mark.parametrize("year", ["0002", "1970", "2926", "9998"])
 def test_read_export__a_year_of_no_clock_of_this_farm_is_a_bad_value(exports: ExportFolder, year: str) -> None:
     wrong = table().replace("2025-03-14 08:50:00", f"{year}-03-14 08:50:00")
     assert f"line 12: stamped {year}-03-14 08:50:00, which no clock" in exports.refuses(wrong)
