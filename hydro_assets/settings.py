@@ -242,6 +242,9 @@ class Settings(BaseSettings):
     validation_share: float = Field(
         0.1, gt=0, lt=1, description="share of the time after it that chooses; the rest is the holdout"
     )
+    longest_holdout: Duration = Field(
+        timedelta(days=14), description="validation and holdout are no longer: a long history is learned up to its end"
+    )
 
     models: ModelNames = ModelNames()  # type: ignore[call-arg]
     experiments: ExperimentNames = ExperimentNames()  # type: ignore[call-arg]

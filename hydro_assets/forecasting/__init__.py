@@ -1,1 +1,1 @@
-"""Forecasters behind one contract, and the self-contained package that is registered and served."""
+"""The forecast: read `model.py` first. All that a registered artifact needs to predict, and nothing that trains it."""

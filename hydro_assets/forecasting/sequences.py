@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -10,21 +11,21 @@ import torch
 from torch import Tensor
 
 from hydro_assets import tables
-from hydro_assets.forecasting.scaler import CLIP, SystemScaler
-from hydro_assets.forecasting.windows import SegmentGrid
+from hydro_assets.forecasting.grid import TimeGrid
+from hydro_assets.forecasting.scaling import CLIP, InputScaler
 
 _CALENDAR = ("hour_sin", "hour_cos")
 _CALENDAR_DAYS = 3  # a day cycle is learned only when it was seen three times
 
 
-def sequence_inputs(grid: SegmentGrid, train: np.ndarray, target: str) -> tuple[list[str], list[str]]:
-    """The target and the inputs that vary in the training rows, and a note on those that do not: (names, notes)."""
+def sequence_inputs(grid: TimeGrid, train: np.ndarray, targets: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The targets and the inputs that vary in the training rows, and a note on those that do not: (names, notes)."""
     candidates = [c.name for c in tables.SENSORS] + ["water_level", *tables.ACTUATOR_COLUMNS]
     days = np.unique(grid.times[train] // 86_400_000_000).size
     if days >= _CALENDAR_DAYS:
         candidates += _CALENDAR
     present = [c for c in candidates if c in grid.frame.columns]
-    varying = [c for c in present if c == target or np.unique(_known(grid.values(c)[train])).size > 1]
+    varying = [c for c in present if c in targets or np.unique(_known(grid.values(c)[train])).size > 1]
     dropped = sorted(set(present) - set(varying))
     notes = [f"not used because constant or empty in training: {', '.join(dropped)}"] if dropped else []
     if days < _CALENDAR_DAYS:
@@ -51,9 +52,9 @@ class Sequences:
     @classmethod
     def of(
         cls,
-        grid: SegmentGrid,
+        grid: TimeGrid,
         rows: np.ndarray,
-        scaler: SystemScaler,
+        scaler: InputScaler,
         gain: np.ndarray,
         length: int,
         device: torch.device,
@@ -66,7 +67,7 @@ class Sequences:
         return cls(view, ages, start, torch.from_numpy(gain).to(device))
 
     @staticmethod
-    def change_gain(grid: SegmentGrid, scaler: SystemScaler, train: np.ndarray, length: int) -> np.ndarray:
+    def change_gain(grid: TimeGrid, scaler: InputScaler, train: np.ndarray, length: int) -> np.ndarray:
         """[F] one over the mean absolute change of each scaled input from the middle of a window to its end."""
         filled, age = _carried_forward(grid, scaler)
         end = grid.step_of_row[train]
@@ -88,7 +89,7 @@ class Sequences:
         return torch.cat([level, change, known], dim=2)  # -> [B, T, 3F]
 
 
-def _carried_forward(grid: SegmentGrid, scaler: SystemScaler) -> tuple[np.ndarray, np.ndarray]:
+def _carried_forward(grid: TimeGrid, scaler: InputScaler) -> tuple[np.ndarray, np.ndarray]:
     """[S, F] scaled values carried forward inside their segment (0 before the first), and steps since known."""
     values = np.stack([grid.values(n) for n in scaler.names], axis=1)
     size, never = grid.segment_of_step.size, np.float32(1e6)

@@ -6,22 +6,26 @@ from collections.abc import Sequence
 
 import numpy as np
 
-LEVELS = (0.80, 0.95)
+from hydro_assets.forecasting.model import LEVELS
+
 _LEAST = 1e-12  # a series that never errs has no scale
 
 
-def quantiles(
-    truth: np.ndarray, prediction: np.ndarray, expected: np.ndarray, levels: Sequence[float] = LEVELS
-) -> np.ndarray:
-    """[n, H] truths, forecasts and expected errors of calibration rows -> [L, H] quantiles of error / expected error.
+def ratios(actual: np.ndarray, forecast: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """[n, H] error / expected error of calibration rows; NaN where unknown."""
+    return np.abs(actual - forecast) / np.maximum(expected, _LEAST)
+
+
+def quantiles(ratio: np.ndarray, levels: Sequence[float] = LEVELS) -> np.ndarray:
+    """[n, H] ratios -> [L, H] quantiles.
 
     The `ceil((n + 1) * level)`-th smallest ratio, which covers a new exchangeable row with probability `level` or
     more; the largest one where n is too small for that. NaN where no error is known.
     """
-    ratio = np.sort(np.abs(truth - prediction) / np.maximum(expected, _LEAST), axis=0)  # NaN sorts last
-    known = (~np.isnan(ratio)).sum(axis=0)  # [H]
-    result = np.full((len(levels), ratio.shape[1]), np.nan)
+    ordered = np.sort(ratio, axis=0)  # NaN sorts last
+    known = (~np.isnan(ordered)).sum(axis=0)  # [H]
+    result = np.full((len(levels), ordered.shape[1]), np.nan)
     for i, level in enumerate(levels):
         for j in np.flatnonzero(known):
-            result[i, j] = ratio[min(int(np.ceil((known[j] + 1) * level)), known[j]) - 1, j]
+            result[i, j] = ordered[min(int(np.ceil((known[j] + 1) * level)), known[j]) - 1, j]
     return result

@@ -8,44 +8,47 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from hydro_assets.forecasting.contract import Forecaster
-from hydro_assets.forecasting.windows import SegmentGrid
+from hydro_assets.forecasting.grid import TimeGrid
+from hydro_assets.forecasting.learner import Learner
+from hydro_assets.training.fit import FittedBases
 
 _FEATURES = 20  # those with the largest gain; the cost grows with features and rows
-_ROWS = 2000
+_ROWS = 1000
 
 
 def permutation_importance(
-    forecaster: Forecaster,
-    gain: Mapping[str, float],
-    grid: SegmentGrid,
-    rows: np.ndarray,
-    anchor: np.ndarray,
-    truth: np.ndarray,
-    seed: int,
+    learner: Learner, gain: Mapping[str, float], bases: FittedBases, seed: int
 ) -> dict[str, float]:
-    """Percent by which the MAE of the learned forecast grows when a column of the frame is shuffled over time.
+    """Percent by which the MAE of what was learned grows when a column of the frame is shuffled over time.
+
+    Errors of all targets and horizons count alike, each in its own scale.
 
     Args:
         gain: features to try, the largest first; those that are no column of the frame are left out.
-        rows: [n] holdout rows; anchor, truth: [R, H].
     """
-    columns = [c for c in sorted(gain, key=lambda name: -gain[name]) if c in grid.frame.columns and gain[c] > 0]
+    data = bases.data
+    columns = [c for c in sorted(gain, key=lambda name: -gain[name]) if c in data.grid.frame.columns and gain[c] > 0]
     draw = np.random.default_rng(seed)
-    used = np.sort(draw.permutation(rows)[:_ROWS])
-    known = np.isfinite(truth[used])
+    used = np.sort(draw.permutation(data.parts["holdout"])[:_ROWS])
+    base = np.stack([rows.base[used] for rows in bases.served_rows], axis=1)
+    actual = data.actual[used]
+    known = np.isfinite(actual + base)
     if not columns or not known.any():
         return {}
 
-    def mae(on: SegmentGrid) -> float:
-        return float(np.abs(forecaster.predict(on, used, anchor[used]) - truth[used])[known].mean())
+    def error(on: TimeGrid) -> np.ndarray:
+        return np.where(known, np.abs(learner.predict(on, used, base) - actual), 0).sum(axis=0)  # [K, H]
 
-    before = mae(grid)
-    if not before > 0:
+    before = error(data.grid)
+    if not (before > 0).any():  # NaN: nothing was learned
         return {}
-    return {c: 100 * (mae(_shuffled(grid, c, draw)) / before - 1) for c in columns[:_FEATURES]}
+    counts = before > 0
+    return {
+        c: 100 * float((error(_shuffled(data.grid, c, draw))[counts] / before[counts]).mean() - 1)
+        for c in columns[:_FEATURES]
+    }
 
 
-def _shuffled(grid: SegmentGrid, column: str, draw: np.random.Generator) -> SegmentGrid:
+def _shuffled(grid: TimeGrid, column: str, draw: np.random.Generator) -> TimeGrid:
     order = pl.Series(draw.permutation(len(grid)))
     return replace(grid, frame=grid.frame.with_columns(grid.frame[column].gather(order)))

@@ -1,4 +1,4 @@
-"""What was forecast, beside what came."""
+"""What was forecast, beside the actuals."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Forecasts of [n] rows beside what came; NaN where unknown.
+    """Forecasts of [n] rows beside the actuals; NaN where unknown. `K` targets, `H` horizons, `J` labels.
 
     Attributes:
         times: [n] microseconds since 1970 UTC; systems: [n].
-        truth: [n, H]; forecasts: [n, H] of persistence, short_mean and the model.
-        half_width: [L, n, H] half widths of the model's intervals, for `conformal.LEVELS`.
-        optimal, probability: [n, H] state of the environment that came, and what was said of it.
+        actual: [n, K, H]; forecasts: [n, K, H] of the three baselines and the model.
+        half_width: [L, n, K, H] half widths of the model's intervals, for `model.LEVELS`.
+        state, probability: [n, J, H] labels as they came, and the probability that was forecast.
     """
 
     times: np.ndarray
     systems: np.ndarray
-    truth: np.ndarray
+    actual: np.ndarray
     forecasts: dict[str, np.ndarray]
     half_width: np.ndarray
-    optimal: np.ndarray
+    state: np.ndarray
     probability: np.ndarray
 
     def of(self, rows: np.ndarray) -> Outcomes:
@@ -31,10 +31,10 @@ class Outcomes:
         return Outcomes(
             self.times[rows],
             self.systems[rows],
-            self.truth[rows],
+            self.actual[rows],
             {name: forecast[rows] for name, forecast in self.forecasts.items()},
             self.half_width[:, rows],
-            self.optimal[rows],
+            self.state[rows],
             self.probability[rows],
         )
 

@@ -1,10 +1,11 @@
-"""Pictures of a training as PNG: learning curve, forecast against truth, error by horizon, reliability, importance."""
+"""Pictures of a training as PNG: learning curve, forecast against actual, error by horizon, reliability, importance."""
 
 from __future__ import annotations
 
 import io
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,9 +18,12 @@ _FEATURES_SHOWN = 20
 _HORIZONS_SHOWN = 6
 
 
-def learning_curve(history: Sequence[Mapping[str, float]]) -> bytes:
-    """Loss per epoch (recurrent), or per round for some of the horizons (LightGBM); beside it that of a classifier."""
+def learning_curve(history: Sequence[Mapping[str, Any]], target: str) -> bytes:
+    """Loss per epoch (recurrent), or per round for some horizons of `target` (LightGBM); beside it that of labels."""
     frame = pl.DataFrame(history, infer_schema_length=None)
+    if "name" in frame.columns:
+        is_label = pl.col("train_log_loss").is_not_null() if "train_log_loss" in frame.columns else pl.lit(False)
+        frame = frame.filter((pl.col("name") == target) | is_label)
     x = "epoch" if "epoch" in frame.columns else "round"
     losses = [name for name in ("loss", "log_loss") if f"train_{name}" in frame.columns]
     figure = Figure(figsize=(9, 4), layout="constrained")
@@ -40,8 +44,8 @@ def _draw_losses(axes: Axes, frame: pl.DataFrame, x: str, loss: str) -> None:
     axes.legend(fontsize="small")
 
 
-def forecast_against_truth(
-    times: np.ndarray, truth: np.ndarray, forecast: np.ndarray, half_width: np.ndarray, title: str, unit: str
+def forecast_against_actual(
+    times: np.ndarray, actual: np.ndarray, forecast: np.ndarray, half_width: np.ndarray, title: str, unit: str
 ) -> bytes:
     """The newest rows of a holdout with the 80 % interval; all arguments are [n], times in datetime64."""
     figure, axes = _figure(title, "time (UTC)", unit)
@@ -53,32 +57,36 @@ def forecast_against_truth(
         alpha=0.25,
         label="80 % interval",
     )
-    axes.plot(times[newest], truth[newest], lw=0.8, color="black", label="truth")
+    axes.plot(times[newest], actual[newest], lw=0.8, color="black", label="actual")
     axes.plot(times[newest], forecast[newest], lw=0.8, label="forecast")
     axes.legend(fontsize="small")
     figure.autofmt_xdate()
     return _png(figure)
 
 
-def error_by_horizon(metrics: pl.DataFrame, unit: str) -> bytes:
-    """Holdout MAE of each model over the horizons, with its bootstrap interval."""
-    figure, axes = _figure("error on the holdout", "steps ahead", f"MAE {unit}")
-    for (model,), part in metrics.filter(split="holdout", system_id="all").group_by("model", maintain_order=True):
-        part = part.sort("horizon")
-        spread = [part["mae"] - part["mae_low"], part["mae_high"] - part["mae"]]
-        bars = [s.clip(0) for s in spread]
-        axes.errorbar(part["horizon"], part["mae"], bars, marker="o", capsize=3, label=str(model))
-    axes.legend(fontsize="small")
+def error_by_horizon(metrics: pl.DataFrame) -> bytes:
+    """Holdout MAE of each model over the horizons, with its bootstrap interval; one picture per target."""
+    shown = metrics.filter(split="holdout", system_id="all")
+    targets = shown["target"].unique(maintain_order=True).to_list()
+    figure = Figure(figsize=(9, 3.2 * max(len(targets), 1)), layout="constrained")
+    for place, target in enumerate(targets, start=1):
+        axes = figure.add_subplot(len(targets), 1, place, title=target, xlabel="steps ahead", ylabel="MAE")
+        for (model,), part in shown.filter(target=target).group_by("model", maintain_order=True):
+            part = part.sort("horizon")
+            spread = [part["mae"] - part["mae_low"], part["mae_high"] - part["mae"]]
+            bars = [s.clip(0) for s in spread]
+            axes.errorbar(part["horizon"], part["mae"], bars, marker="o", capsize=3, label=str(model))
+        axes.legend(fontsize="small")
     return _png(figure)
 
 
-def reliability(label: np.ndarray, probability: np.ndarray) -> bytes:
-    """Share of optimal states that came against the probability that was said, in ten bins; both [n]."""
+def reliability(state: np.ndarray, probability: np.ndarray) -> bytes:
+    """Share of states that came about against the probability that was forecast, in ten bins; both [n]."""
     from sklearn.calibration import calibration_curve
 
-    figure, axes = _figure("reliability", "probability said", "share that came")
-    known = np.isfinite(label + probability)
-    came, said = calibration_curve(label[known], probability[known], n_bins=10)
+    figure, axes = _figure("reliability", "forecast probability", "share that came about")
+    known = np.isfinite(state + probability)
+    came, said = calibration_curve(state[known], probability[known], n_bins=10)
     axes.plot([0, 1], [0, 1], color="grey", lw=0.8)
     axes.plot(said, came, "o-")
     return _png(figure)

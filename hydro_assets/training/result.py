@@ -20,15 +20,15 @@ class TrainingResult:
 
     Attributes:
         metrics, classification: METRICS_SCHEMA and CLASSIFICATION_SCHEMA.
-        history: `train_loss`, `validation_loss` per epoch (recurrent) or per round and horizon (LightGBM, whose
-            classifier has `train_log_loss`, `validation_log_loss`).
+        history: `train_loss`, `validation_loss` per epoch (recurrent) or per round, horizon and `name` of the target
+            (LightGBM; a label has `train_log_loss`, `validation_log_loss`).
         importance: share of the gain per feature; permutation: percent of holdout MAE that shuffling it adds.
     """
 
     package: ForecastPackage
     metrics: pl.DataFrame
     classification: pl.DataFrame | None
-    history: list[dict[str, float]]
+    history: list[dict[str, Any]]
     split: Split
     log: list[str]
     params: dict[str, Any]
@@ -42,22 +42,23 @@ class TrainingResult:
         from hydro_assets.training import plots
 
         info, held = self.package.info, self.holdout
-        made = {"error_by_horizon": plots.error_by_horizon(self.metrics, info.unit)}
+        first = info.target_names.index(info.primary)
+        made = {"error_by_horizon": plots.error_by_horizon(self.metrics)}
         if self.history:
-            made["learning_curve"] = plots.learning_curve(self.history)
+            made["learning_curve"] = plots.learning_curve(self.history, info.primary)
         if info.kind in held.forecasts:  # a classifier alone forecasts nothing
             one = held.of(np.flatnonzero(held.systems == held.systems[0]))
             for j in sorted({0, len(info.horizons) - 1}):
-                made[f"forecast_h{info.horizons[j]}"] = plots.forecast_against_truth(
+                made[f"forecast_h{info.horizons[j]}"] = plots.forecast_against_actual(
                     one.times.astype("datetime64[us]"),
-                    one.truth[:, j],
-                    one.forecasts[info.kind][:, j],
-                    one.half_width[0, :, j],
-                    f"{info.target_col}, {info.horizons[j]} steps ahead, {one.systems[0]}",
-                    info.unit,
+                    one.actual[:, first, j],
+                    one.forecasts[info.kind][:, first, j],
+                    one.half_width[0, :, first, j],
+                    f"{info.primary}, {info.horizons[j]} steps ahead, {one.systems[0]}",
+                    info.target(info.primary).unit,
                 )
-        if self.classification is not None:
-            made["reliability"] = plots.reliability(held.optimal.ravel(), held.probability.ravel())
+        if info.labels:
+            made["reliability"] = plots.reliability(held.state[:, 0].ravel(), held.probability[:, 0].ravel())
         if self.importance:
             made["importance"] = plots.importance(self.importance, self.permutation)
         return made

@@ -14,10 +14,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Split:
-    """Forecast origins of each part, half-open; between the parts lies an embargo.
+    """Forecast origins of each part, half-open; between the parts lies an embargo of the context length.
 
-    An origin's window starts `sequence_length` steps before it and its truth ends `max horizon` steps after it, so an
-    embargo of their sum keeps every reading out of two parts at once.
+    A part uses only actuals from before the next part (`limit`), and the context of the next part's first origin
+    reaches back over the embargo only: so no reading is in two parts at once, at any horizon.
     """
 
     train_start: datetime
@@ -33,25 +33,40 @@ class Split:
         start, end = getattr(self, f"{part}_start"), getattr(self, f"{part}_end")
         return np.flatnonzero((times >= _us(start)) & (times < _us(end)))
 
+    def limit(self, part: str) -> int:
+        """Microseconds since 1970 before which the actuals of a part lie: the start of the next one."""
+        following = {"train": self.validation_start, "validation": self.holdout_start, "holdout": self.holdout_end}
+        return _us(following[part])
+
     def describe(self) -> dict[str, str]:
         """The dates as text."""
         return {k: v.isoformat() if isinstance(v, datetime) else str(v) for k, v in asdict(self).items()}
 
 
 def split_by_time(
-    times: np.ndarray, step: timedelta, embargo: timedelta, train_share: float, validation_share: float
+    times: np.ndarray,
+    step: timedelta,
+    embargo: timedelta,
+    train_share: float,
+    validation_share: float,
+    longest: timedelta | None = None,
 ) -> Split:
     """Cut the rows' times so that the shares of rows come before each cut.
 
     Args:
         times: [R] origins in microseconds, all systems together, any order.
+        longest: validation and holdout are no longer than this each, so that a long history is learned up to its end.
 
     Raises:
         DataContractError: a part would be empty.
     """
     ordered = np.sort(times)
     validation, holdout = (_time_at(ordered, share) for share in (train_share, train_share + validation_share))
-    return _between(ordered, validation, holdout, int(ordered[-1]) + _us_of(step), embargo)
+    end = int(ordered[-1]) + _us_of(step)
+    if longest is not None:
+        holdout = max(holdout, end - _us_of(longest))
+        validation = max(validation, holdout - _us_of(longest))
+    return _between(ordered, validation, holdout, end, embargo)
 
 
 def rolling_origins(
@@ -81,7 +96,7 @@ def _between(ordered: np.ndarray, validation: int, holdout: int, end: int, embar
         raise DataContractError(
             f"{ordered.size} rows are too few for train, validation and holdout with an embargo of {embargo} between "
             f"them: {', '.join(empty)} would be empty",
-            "Give a longer history, shorter horizons or sequence_length, or a coarser feature_step",
+            "Give a longer history, a shorter sequence_length, or a coarser feature_step",
         )
     return split
 

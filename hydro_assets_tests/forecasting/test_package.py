@@ -6,30 +6,31 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from hydro_assets.errors import ModelUnavailableError, TableError
-from hydro_assets.forecasting.package import PREDICTION_SCHEMA, ForecastPackage
+from hydro_assets.forecasting.package import PREDICTION_SCHEMA, PROBABILITY_SCHEMA, ForecastPackage, predict_all
 from hydro_assets.training.train import train
 from hydro_assets_tests.builders.synthetic import START, STEP, farm, quick
 
-HORIZONS = (1, 5)
+TARGETS = ("ph_level", "tds_level")
 
 
 @pytest.fixture(scope="module", params=["lstm", "gru", "lightgbm"])
 def package(request: pytest.FixtureRequest) -> ForecastPackage:
-    return train(request.param, farm(systems=("a", "b")), quick(), horizons=HORIZONS).package
+    return train(request.param, farm(systems=("a", "b")), quick(targets=TARGETS, lead_times=["5min"])).package
 
 
-def test_package__has_one_row_per_row_and_horizon(package: ForecastPackage) -> None:
+def test_package__has_one_row_per_row_target_and_horizon(package: ForecastPackage) -> None:
     frame = farm(100, systems=("b", "a"))
     out = package.predict(frame)
     assert out.schema == PREDICTION_SCHEMA
-    assert out.height == 2 * frame.height
-    assert out.equals(out.sort("system_id", "timestamp", "horizon"))
+    assert out.height == 4 * frame.height
+    assert out.equals(out.sort("system_id", "timestamp", "target", "horizon"))
 
 
 def test_package__forecasts_in_ph_with_bounds_in_order(package: ForecastPackage) -> None:
-    out = package.predict(farm(200)).filter(quality="ok")
+    out = package.predict(farm(200)).filter(quality="ok", target="ph_level")
     assert out["prediction"].is_between(5, 7).all()
     ordered = (pl.col("lower_95") <= pl.col("lower_80")) & (pl.col("lower_80") <= pl.col("prediction"))
     ordered &= (pl.col("prediction") <= pl.col("upper_80")) & (pl.col("upper_80") <= pl.col("upper_95"))
@@ -37,7 +38,7 @@ def test_package__forecasts_in_ph_with_bounds_in_order(package: ForecastPackage)
 
 
 def test_package__scores_the_newest_rows_whose_truth_is_unknown(package: ForecastPackage) -> None:
-    last = package.predict(farm(100)).tail(2)
+    last = package.predict(farm(100)).tail(4)
     assert last["timestamp"][0] == START + 99 * STEP
     assert last["prediction"].null_count() == 0
 
@@ -62,8 +63,8 @@ def test_package__does_not_see_the_future(package: ForecastPackage) -> None:
 
 def test_package__forecasts_an_unseen_system(package: ForecastPackage) -> None:
     out = package.predict(farm(100, systems=("never seen",)))
-    assert out.filter(quality="ok")["prediction"].is_between(5, 7).all()
-    assert out["quality"].value_counts().filter(quality="ok")["count"][0] > 150
+    assert out.filter(quality="ok", target="ph_level")["prediction"].is_between(5, 7).all()
+    assert out["quality"].value_counts().filter(quality="ok")["count"][0] > 300
 
 
 def test_package__says_why_a_row_has_no_forecast(package: ForecastPackage) -> None:
@@ -75,20 +76,21 @@ def test_package__says_why_a_row_has_no_forecast(package: ForecastPackage) -> No
         .then(12.0)
         .otherwise("ph_level")
     )
-    reasons = package.predict(frame).filter(horizon=1)["quality"].to_list()
+    reasons = package.predict(frame).filter(horizon=1, target="ph_level")["quality"].to_list()
     assert reasons[0] == "no_window"
     assert reasons[50] == "ok"
     assert reasons[106] == "stale_input"
     assert reasons[160] == "out_of_range_input"
-    absent = package.predict(farm(50).drop("ph_level"))
+    absent = package.predict(farm(50).drop("ph_level")).filter(target="ph_level")
     assert absent["quality"].unique().to_list() == ["unknown_target"]
     assert absent["prediction"].null_count() == absent.height
 
 
 def test_package__starts_a_new_window_after_a_gap(package: ForecastPackage) -> None:
-    frame = farm(400, missing=(200, 260))
-    alone = package.predict(frame.filter(pl.col("timestamp") >= START + 260 * STEP))
-    assert package.predict(frame).filter(pl.col("timestamp") >= START + 260 * STEP).equals(alone)
+    frame, after = farm(560, missing=(120, 400)), pl.col("timestamp") >= START + 400 * STEP
+    alone = package.predict(frame.filter(after))
+    assert package.predict(frame).filter(after).equals(alone)
+    assert alone["quality"][0] == "no_window"
 
 
 def test_package__forecasts_no_rows_as_no_rows(package: ForecastPackage) -> None:
@@ -107,7 +109,7 @@ def test_package__gives_the_same_in_a_clean_process(package: ForecastPackage, tm
     frame.write_parquet(tmp_path / "rows.parquet")
     code = f"""
 import sys
-for name in ("dagster", "pyspark", "mlflow"):
+for name in ("dagster", "pyspark", "mlflow", "sklearn"):
     sys.modules[name] = None
 import polars as pl, torch
 from pathlib import Path
@@ -116,15 +118,19 @@ torch.set_num_threads(1)
 folder = Path({str(tmp_path)!r})
 package = ForecastPackage.load(folder / "package")
 package.predict(pl.read_parquet(folder / "rows.parquet")).write_parquet(folder / "out.parquet")
+package.probabilities(pl.read_parquet(folder / "rows.parquet")).write_parquet(folder / "probabilities.parquet")
 """
     subprocess.run([sys.executable, "-c", code], check=True)
     there, here = pl.read_parquet(tmp_path / "out.parquet"), package.predict(frame)
-    for column in ("prediction", "lower_95", "optimal_probability"):
+    for column in ("prediction", "lower_95"):
         np.testing.assert_allclose(there[column].to_numpy(), here[column].to_numpy(), rtol=1e-6)
     assert there["quality"].equals(here["quality"])
+    assert_frame_equal(pl.read_parquet(tmp_path / "probabilities.parquet"), package.probabilities(frame))
 
 
-@pytest.mark.parametrize("damage", ["no package.json", "half a package.json", "later format", "broken weights"])
+@pytest.mark.parametrize(
+    "damage", ["no package.json", "half a package.json", "later format", "earlier format", "broken weights"]
+)
 def test_package__that_is_damaged_is_refused_with_a_remedy(
     package: ForecastPackage, tmp_path: Path, damage: str
 ) -> None:
@@ -135,18 +141,47 @@ def test_package__that_is_damaged_is_refused_with_a_remedy(
     elif damage == "half a package.json":
         file.write_text(file.read_text()[:1000])
     elif damage == "later format":
-        file.write_text(file.read_text().replace('"format_version": 1', '"format_version": 99'))
+        file.write_text(file.read_text().replace('"format_version": 2', '"format_version": 99'))
+    elif damage == "earlier format":
+        file.write_text(file.read_text().replace('"format_version": 2', '"format_version": 1'))
     else:
         for part in [*tmp_path.glob("*.pt"), *tmp_path.glob("*.lgb")]:
             part.write_bytes(part.read_bytes()[:50])
-    with pytest.raises(ModelUnavailableError, match=r"\. (Register|Upgrade)"):
+    with pytest.raises(ModelUnavailableError, match=r"\. (Register|Upgrade|Train again)"):
         ForecastPackage.load(tmp_path)
 
 
-def test_package__says_nothing_of_the_environment_where_it_knows_nothing(package: ForecastPackage) -> None:
+def test_package__gives_no_probability_where_it_knows_nothing(package: ForecastPackage) -> None:
     frame = farm(100)
     silent = pl.col("timestamp") > frame["timestamp"][60]
-    out = package.predict(frame.with_columns(ph_level=pl.when(~silent).then("ph_level")))
-    unknown = out.filter(pl.col("quality").is_in(["unknown_target", "stale_input", "no_window"]))
-    assert unknown.height > 20
-    assert unknown["optimal_probability"].null_count() == unknown.height
+    unknown = frame.with_columns(is_env_optimal=pl.when(~silent).then("is_env_optimal"))
+    out = package.probabilities(unknown)
+    assert out.schema == PROBABILITY_SCHEMA
+    assert out.height == (200 if package.info.labels else 0)
+    late = out.filter(pl.col("timestamp") > frame["timestamp"][66])
+    assert set(late["quality"]) <= {"stale_input", "unknown_label"}
+    assert late["probability"].null_count() == late.height
+    early = out.filter(pl.col("timestamp") <= frame["timestamp"][60])
+    assert early["probability"].is_between(0, 1).all()
+
+
+def test_package__gives_baselines_beside_the_actuals(package: ForecastPackage) -> None:
+    frame = farm(400)
+    start, end = START + 300 * STEP, START + 310 * STEP
+    out = package.baselines(frame, start, end)
+    assert out.height == 10 * 4
+    one = out.filter(target="ph_level", horizon=5).row(0, named=True)
+    ph = frame["ph_level"]
+    assert one["persistence"] == ph[300]
+    assert one["actual"] == ph[305]
+    same = package.predict(frame, start, end)
+    chosen = package.info.baseline["ph_level"][1]
+    assert same.filter(target="ph_level", horizon=5)["baseline"][0] == one[chosen]
+
+
+def test_predict_all__is_predict_of_each(package: ForecastPackage) -> None:
+    frame, start = farm(400), START + 350 * STEP
+    both = predict_all({"one": package, "two": package}, frame, start, None)
+    alone = package.predict(frame, start)
+    assert both["one"].equals(alone)
+    assert both["two"].equals(alone)

@@ -15,11 +15,15 @@ from hydro_assets.training.outcomes import Outcomes
 
 
 def measured(label: list[float], probability: list[float], systems: list[str] | None = None) -> pl.DataFrame:
+    return classification_metrics("holdout", outcomes(label, probability, systems), ["is_env_optimal"], (1,), seed=1)
+
+
+def outcomes(label: list[float], probability: list[float], systems: list[str] | None = None) -> Outcomes:
     n = len(label)
-    came, said = np.array(label, float)[:, None], np.array(probability)[:, None]
+    came, said = np.array(label, float)[:, None, None], np.array(probability)[:, None, None]
     names = np.array(systems or ["a"] * n, object)
-    outcomes = Outcomes(np.arange(n), names, came, {}, np.empty((0, n, 1)), came, said)
-    return classification_metrics("holdout", outcomes, (1,), seed=1)
+    none = np.empty((n, 0, 1))
+    return Outcomes(np.arange(n), names, none, {}, np.empty((0, n, 0, 1)), came, said)
 
 
 def noisy(n: int = 300) -> tuple[list[float], list[float]]:
@@ -83,8 +87,8 @@ def test_interval__of_scores_that_few_resamples_have_is_null() -> None:
 
 
 def test_class_notes__state_the_shares_and_what_could_not_be_calibrated() -> None:
-    label = np.array([[1.0], [0], [0], [0], [np.nan], [0]])
-    parts = {"train": np.array([0, 1, 2, 3]), "validation": np.array([4, 5]), "holdout": np.array([4])}
-    shares, calibration = class_notes(label, parts)
-    assert shares.startswith("the environment is optimal in 25 % of train, 0 % of validation;")
+    parts = {"train": [1.0, 0, 0, 0], "validation": [np.nan, 0], "holdout": [np.nan]}
+    made = {part: outcomes(state, [0.5] * len(state)) for part, state in parts.items()}
+    shares, calibration = class_notes(["is_env_optimal"], made)
+    assert shares.startswith("is_env_optimal holds in 25 % of train, 0 % of validation;")
     assert "could not be calibrated" in calibration

@@ -1,7 +1,4 @@
-import threading
-from dataclasses import replace
-
-import pytest
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,12 +19,12 @@ class Offset(nn.Module):
 
 def batches(train_goal: float, validation_goal: float) -> loop.Batches:
     goal = torch.cat([torch.full((64, 1), train_goal), torch.full((16, 1), validation_goal)])
-    return loop.Batches(lambda at: (goal[at],), goal, torch.arange(64), torch.arange(64, 80))
+    return loop.Batches(lambda at: (goal[at],), goal, np.arange(64), np.arange(64, 80))
 
 
 def run(model: nn.Module, data: loop.Batches, **changes: object) -> list[dict[str, float]]:
     config = RecurrentConfig(**{"learning_rate": 0.1, "epochs": 30, "patience": 4, **changes})  # type: ignore[arg-type]
-    return loop.fit(model, data, config, seed=1, report=lambda line: None)
+    return loop.fit(model, data, config, seed=1, report=lambda line: None)[0]
 
 
 def test_loop__keeps_the_weights_of_the_best_validation_epoch() -> None:
@@ -70,46 +67,16 @@ def test_loop__tells_epoch_losses_and_seconds_left() -> None:
     assert lines[0].endswith("s left")
 
 
-def test_loop__threads_that_share_a_batch_learn_what_one_learns() -> None:
-    known = batches(1.0, 0.5)
-    parts: list[int] = []
+def test_go_on__learns_from_where_it_stands() -> None:
+    model = Offset()
+    run(model, batches(1.0, 1.0), epochs=3)
+    before = abs(model.value.item() - 1)
+    loop.go_on(model, batches(1.0, 1.0), RecurrentConfig(learning_rate=0.1), 2, epochs=5)  # type: ignore[call-arg]
+    assert abs(model.value.item() - 1) < before
 
-    def noise(batch: int) -> Tensor:
-        parts.append(batch)
-        return torch.rand(batch, 1)
 
-    class Noisy(Offset):
-        def forward(self, x: Tensor, noise: Tensor | None = None) -> Tensor:
-            return super().forward(x) * (1 if noise is None else noise)
-
-    def learned(windows_per_thread: int) -> float:
-        torch.manual_seed(1)
-        model = Noisy()
-        shared = replace(known, noise=noise, windows_per_thread=windows_per_thread)
-        run(model, shared, batch_size=32, epochs=3)
-        return model.value.item()
-
+def test_threads__are_given_back() -> None:
     before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        torch.testing.assert_close(learned(windows_per_thread=16), learned(windows_per_thread=32))
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    assert set(parts) == {32}
-
-
-def test_loop__a_failing_part_of_a_batch_ends_the_training() -> None:
-    class Broken(Offset):
-        def forward(self, x: Tensor) -> Tensor:
-            if self.training and threading.current_thread() is not threading.main_thread():
-                raise RuntimeError("no memory left")
-            return super().forward(x)
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    try:
-        with pytest.raises(RuntimeError, match="no memory left"):
-            run(Broken(), replace(batches(1.0, 1.0), windows_per_thread=16))
-    finally:
-        torch.set_num_threads(before)
+    with loop.threads(1):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == before

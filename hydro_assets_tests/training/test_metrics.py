@@ -1,31 +1,40 @@
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 import pytest
 
+from hydro_assets.forecasting.learner import Task
 from hydro_assets.training.metrics import METRICS_SCHEMA, SCORES, coverage_notes, forecast_metrics
 from hydro_assets.training.outcomes import Outcomes
 
 SYSTEMS = ["a", "a", "b", "b"]
-TRUTH = [5.0, 6.0, 7.0, np.nan]
+TASK = Task.of(("ph_level",), (15,), 12, timedelta(minutes=1), timedelta(minutes=5))
+ACTUAL = [5.0, 6.0, 7.0, np.nan]
 
 
 def outcomes(
-    model: list[float], truth: list[float] = TRUTH, systems: list[str] = SYSTEMS, half: tuple[float, float] = (0.2, 0.4)
+    model: list[float],
+    actual: list[float] = ACTUAL,
+    systems: list[str] = SYSTEMS,
+    half: tuple[float, float] = (0.2, 0.4),
 ) -> Outcomes:
     """One horizon; persistence is off by 0.2, the short mean by 0.4."""
-    came = np.array(truth)[:, None]
-    n = len(truth)
-    forecasts = {"persistence": came + 0.2, "short_mean": came + 0.4, "lstm": np.array(model)[:, None]}
-    unknown = np.full((n, 1), np.nan)
-    half_width = np.array(half)[:, None, None] * np.ones((1, n, 1))
-    return Outcomes(np.arange(n), np.array(systems, object), came, forecasts, half_width, unknown, unknown)
+    came = np.array(actual)[:, None, None]
+    n = len(actual)
+    off = {"persistence": 0.2, "short_mean": 0.4, "same_time_yesterday": 0.8}
+    forecasts = {name: came + by for name, by in off.items()} | {"lstm": np.array(model)[:, None, None]}
+    none = np.empty((n, 0, 1))
+    half_width = np.array(half)[:, None, None, None] * np.ones((1, n, 1, 1))
+    return Outcomes(np.arange(n), np.array(systems, object), came, forecasts, half_width, none, none)
 
 
 def measured(*args: list, **kwargs: object) -> pl.DataFrame:
-    return forecast_metrics("holdout", outcomes(*args, **kwargs), (15,), seed=1)  # type: ignore[arg-type]
+    known = outcomes(*args, **kwargs)  # type: ignore[arg-type]
+    return forecast_metrics("holdout", known, TASK, {"ph_level": ("persistence",)}, seed=1)
 
 
-def test_forecast_metrics__are_in_the_targets_unit_and_against_both_baselines() -> None:
+def test_forecast_metrics__are_in_the_targets_unit_and_against_the_baseline() -> None:
     table = measured([5.1, 6.1, 7.1, 9.9])
     assert table.schema == METRICS_SCHEMA
     row = table.filter(model="lstm", system_id="all").row(0, named=True)
@@ -34,8 +43,8 @@ def test_forecast_metrics__are_in_the_targets_unit_and_against_both_baselines() 
     assert row["rmse"] == pytest.approx(0.1)
     assert row["bias"] == pytest.approx(0.1)
     assert row["mape"] == pytest.approx(100 * (0.1 / 5 + 0.1 / 6 + 0.1 / 7) / 3)
-    assert row["skill_persistence"] == pytest.approx(0.5)
-    assert row["skill_short_mean"] == pytest.approx(0.75)
+    assert (row["target"], row["baseline"]) == ("ph_level", "persistence")
+    assert row["skill"] == pytest.approx(0.5)
     assert row["r2"] == pytest.approx(1 - 0.03 / 2)
 
 
@@ -54,8 +63,8 @@ def test_forecast_metrics__of_one_system_are_those_of_all() -> None:
 
 def test_every_score__has_an_interval_that_holds_it() -> None:
     draw = np.random.default_rng(0)
-    truth = 6 + draw.normal(size=400)
-    table = measured(list(truth + 0.3 * draw.normal(size=400)), truth=list(truth), systems=["a"] * 200 + ["b"] * 200)
+    actual = 6 + draw.normal(size=400)
+    table = measured(list(actual + 0.3 * draw.normal(size=400)), actual=list(actual), systems=["a"] * 200 + ["b"] * 200)
     row = table.filter(model="lstm", system_id="all").row(0, named=True)
     for score in SCORES:
         assert row[f"{score}_low"] < row[score] < row[f"{score}_high"], score
@@ -65,25 +74,30 @@ def test_skill__of_a_constantly_better_model_is_certain_although_its_error_is_no
     draw = np.random.default_rng(0)
     came = np.cumsum(draw.normal(size=300))
     error = draw.normal(size=300)
-    known = outcomes(list(came), truth=list(came), systems=["a"] * 300)
-    known.forecasts.update({"persistence": came[:, None] + error[:, None], "lstm": came[:, None] + error[:, None] / 2})
-    row = forecast_metrics("holdout", known, (1,), seed=1).filter(model="lstm").row(0, named=True)
+    known = outcomes(list(came), actual=list(came), systems=["a"] * 300)
+    at = came[:, None, None]
+    known.forecasts.update({"persistence": at + error[:, None, None], "lstm": at + error[:, None, None] / 2})
+    row = (
+        forecast_metrics("holdout", known, TASK, {"ph_level": ("persistence",)}, seed=1)
+        .filter(model="lstm")
+        .row(0, named=True)
+    )
     assert row["mae_high"] - row["mae_low"] > 0.02
-    assert row["skill_persistence_low"] == pytest.approx(row["skill_persistence_high"]) == pytest.approx(0.5)
+    assert row["skill_low"] == pytest.approx(row["skill_high"]) == pytest.approx(0.5)
 
 
-def test_forecast_metrics__give_no_percentage_where_the_truth_is_zero() -> None:
-    table = measured([0.0, 1.0], truth=[0.0, 1.0], systems=["a", "a"])
+def test_forecast_metrics__give_no_percentage_where_the_actual_is_zero() -> None:
+    table = measured([0.0, 1.0], actual=[0.0, 1.0], systems=["a", "a"])
     assert table["mape"].null_count() == table["mape_low"].null_count() == table.height > 0
 
 
 @pytest.mark.parametrize("level", [6.1, 0.1, 1e5])
-def test_r2__of_a_constant_truth_is_null(level: float) -> None:
-    table = measured([level + 0.1] * 30, truth=[level] * 30, systems=["a"] * 30)
+def test_r2__of_a_constant_actual_is_null(level: float) -> None:
+    table = measured([level + 0.1] * 30, actual=[level] * 30, systems=["a"] * 30)
     assert table.select("r2", "r2_low", "r2_high").null_count().row(0) == (table.height,) * 3
 
 
-def test_coverage__is_the_share_of_truths_inside_the_interval_of_the_model() -> None:
+def test_coverage__is_the_share_of_actuals_inside_the_interval_of_the_model() -> None:
     table = measured([5.1, 6.3, 7.5, 9.9])
     row = table.filter(model="lstm", system_id="all").row(0, named=True)
     assert row["coverage_80"] == pytest.approx(1 / 3)
@@ -98,11 +112,11 @@ def test_coverage__without_an_interval_is_null() -> None:
 
 def test_coverage_notes__tell_of_an_interval_that_the_holdout_refutes() -> None:
     draw = np.random.default_rng(0)
-    truth = [6.0] * 400
+    actual = [6.0] * 400
     errors = draw.normal(0, 0.1, 400)
-    table = measured(list(6 + errors), truth=truth, systems=["a"] * 400, half=(0.05, 0.3))
+    table = measured(list(6 + errors), actual=actual, systems=["a"] * 400, half=(0.05, 0.3))
     (note,) = coverage_notes(table)
-    assert note.startswith("15 steps ahead: the 80 % interval held ")
+    assert note.startswith("ph_level 15 steps ahead: the 80 % interval held ")
     assert note.endswith(" % of the holdout, it is too narrow")
-    fitting = measured(list(6 + errors), truth=truth, systems=["a"] * 400, half=(0.13, 0.3))
+    fitting = measured(list(6 + errors), actual=actual, systems=["a"] * 400, half=(0.13, 0.3))
     assert coverage_notes(fitting) == []

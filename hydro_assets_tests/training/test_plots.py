@@ -8,12 +8,14 @@ from hydro_assets.training import plots
 
 @pytest.mark.parametrize("horizons", [1, 60])
 def test_learning_curve__of_many_horizons_stays_readable(horizons: int) -> None:
-    rounds = [{"horizon": float(h), "round": float(i)} for h in range(horizons) for i in range(1, 9)]
+    rounds = [
+        {"name": "ph_level", "horizon": float(h), "round": float(i)} for h in range(horizons) for i in range(1, 9)
+    ]
     history = [r | {"train_loss": 1 / r["round"], "validation_loss": 1 / r["round"]} for r in rounds]
-    history += [r | {"train_log_loss": 0.7} for r in rounds]
+    history += [r | {"name": "is_env_optimal", "train_log_loss": 0.7} for r in rounds]
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns when a legend leaves no room
-        assert plots.learning_curve(history).startswith(b"\x89PNG")
+        assert plots.learning_curve(history, "ph_level").startswith(b"\x89PNG")
 
 
 def test_reliability__of_one_class_is_drawn_too() -> None:

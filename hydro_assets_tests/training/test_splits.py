@@ -50,3 +50,10 @@ def test_rolling_origins__cover_the_holdout_once_and_learn_only_from_before() ->
 def test_rolling_origins__of_one_fold_is_the_split_of_training() -> None:
     times = minutes(range(1000), range(1500, 2000))
     assert rolling_origins(times, STEP, EMBARGO, 0.7, 0.1, 1) == [split_by_time(times, STEP, EMBARGO, 0.7, 0.1)]
+
+
+def test_split__of_a_long_history_holds_out_no_more_than_allowed() -> None:
+    times = minutes(range(10000))
+    split = split_by_time(times, STEP, EMBARGO, 0.7, 0.1, timedelta(minutes=500))
+    assert split.holdout_end - split.holdout_start == 500 * STEP
+    assert split.holdout_start - split.validation_start == 500 * STEP

@@ -1,4 +1,4 @@
-"""The cells for forecasting on a CPU: the last state of LSTM and GRU, without gradients, in few large operations.
+"""The last state of LSTM and GRU on a CPU, without gradients, in few large operations.
 
 Two things cost the library's layers as much as the arithmetic (torch 2.13, AVX2): its tanh takes three times as long as
 its sigmoid, and nothing of a step is done in place. Here tanh(x) is 2 sigmoid(2x) - 1, the doubling is part of the
@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
 def last_state(cell: nn.LSTM | nn.GRU, sequence: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ def _gru_layer(cell: nn.LSTM | nn.GRU, k: int, rows: Tensor, below: slice, own: 
 
 
 def _weights(cell: nn.LSTM | nn.GRU, k: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    w_ih, w_hh, b_ih, b_hh = (getattr(cell, f"{name}_l{k}").detach() for name in WEIGHTS)
+    w_ih, w_hh, b_ih, b_hh = (getattr(cell, f"{name}_l{k}").detach() for name in _WEIGHTS)
     return w_ih, w_hh, b_ih[:, None], b_hh[:, None]
 
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from hydro_assets.forecasting.cells import encode
-from hydro_assets.forecasting.forecast_cells import last_state
+from hydro_assets.forecasting.last_state import last_state
 
 
 @pytest.mark.parametrize("batch", [0, 1, 7])
@@ -30,16 +29,3 @@ def test_last_state__of_inputs_beyond_all_measure_is_finite_and_the_librarys(cel
         given = last_state(network, sequence)
         torch.testing.assert_close(given, network(sequence)[0][:, -1], rtol=0, atol=1e-6)
     assert torch.isfinite(given).all()
-
-
-@pytest.mark.parametrize("cell", [nn.LSTM, nn.GRU])
-def test_encode__keeps_dropout_and_gradients_where_they_are_wanted(cell: type[nn.LSTM | nn.GRU]) -> None:
-    torch.manual_seed(0)
-    network = cell(2, 8, 2, batch_first=True, dropout=0.5)
-    sequence = torch.randn(3, 4, 2)
-    encode(network.eval(), sequence).sum().backward()
-    assert network.weight_ih_l0.grad is not None
-    with torch.inference_mode():
-        assert torch.equal(encode(network, sequence), encode(network, sequence))
-        network.train()
-        assert not torch.equal(encode(network, sequence), encode(network, sequence))

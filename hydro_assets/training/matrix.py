@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hydro_assets.forecasting.windows import CHUNK_ROWS
+from hydro_assets.forecasting.grid import CHUNK_ROWS
 
 IN_MEMORY_BYTES = 1_000_000_000
 

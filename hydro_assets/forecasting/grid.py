@@ -1,9 +1,9 @@
-"""Feature rows on their dense time grid: windows are views, and none crosses a gap, a system or the present."""
+"""Feature rows on their time grid: windows are views, and none crosses a gap, a system or the present."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 
@@ -13,32 +13,31 @@ import polars as pl
 from hydro_assets.errors import TableError
 
 CHUNK_ROWS = 65536  # rows whose windows are in memory at once
-_MADE_AT_MOST = 8  # arrays of at most CHUNK_ROWS that a grid keeps
 
 
 @dataclass(frozen=True)
-class SegmentGrid:
+class TimeGrid:
     """All segments of a frame behind each other on the step grid.
 
-    Every segment is led by `lead` empty steps, so the window of `lead + 1` steps that ends at any row lies inside its
-    own segment or in emptiness. `R` rows, `S` dense steps, `S >= R`.
+    A segment is a stretch of one system without a gap. Every segment is led by `padding` empty steps, so the window of
+    `padding + 1` steps that ends at any row lies inside its own segment or in emptiness. `R` rows, `S` dense steps,
+    `S >= R`.
 
     Attributes:
         frame: the rows, sorted by (system_id, timestamp).
         step_of_row: [R] position of each row on the dense axis.
         segment_of_step: [S] number of the segment a dense step belongs to.
-        lead: empty steps before each segment.
+        padding: empty steps before each segment.
     """
 
     frame: pl.DataFrame
     step_of_row: np.ndarray
     segment_of_step: np.ndarray
-    lead: int
+    padding: int
     step: timedelta
-    _made: dict[tuple[Hashable, ...], np.ndarray] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, step: timedelta, gap_limit: timedelta, lead: int) -> SegmentGrid:
+    def of(cls, frame: pl.DataFrame, step: timedelta, gap_limit: timedelta, padding: int = 0) -> TimeGrid:
         """Lay out `frame` (columns system_id, timestamp, ...) on its grid.
 
         Raises:
@@ -50,16 +49,16 @@ class SegmentGrid:
             raise TableError.of_all(problems, "Build the rows with the feature store and the same feature_step")
         times = frame["timestamp"].to_physical().to_numpy().astype(np.int64)  # microseconds
         if times.size == 0:
-            return cls(frame, np.empty(0, np.int64), np.empty(0, np.int32), lead, step)
+            return cls(frame, np.empty(0, np.int64), np.empty(0, np.int32), padding, step)
         systems = frame["system_id"].rank("dense").to_numpy().astype(np.int64)
         distance = np.diff(times) // _us(step)
         new_segment = (np.diff(systems) != 0) | (np.diff(times) > _us(gap_limit))
-        advance = np.where(new_segment, lead + 1, distance)
-        step_of_row = lead + np.concatenate([[0], np.cumsum(advance)])
-        starts = np.concatenate([[0], step_of_row[1:][new_segment] - lead])
+        advance = np.where(new_segment, padding + 1, distance)
+        step_of_row = padding + np.concatenate([[0], np.cumsum(advance)])
+        starts = np.concatenate([[0], step_of_row[1:][new_segment] - padding])
         segment_of_step = np.zeros(int(step_of_row[-1]) + 1, np.int32)
         segment_of_step[starts[1:]] = 1
-        return cls(frame, step_of_row, np.cumsum(segment_of_step, dtype=np.int32), lead, step)
+        return cls(frame, step_of_row, np.cumsum(segment_of_step, dtype=np.int32), padding, step)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -70,9 +69,29 @@ class SegmentGrid:
         return self.frame["timestamp"].to_physical().to_numpy().astype(np.int64)
 
     @cached_property
+    def steps(self) -> np.ndarray:
+        """[R] timestamps in whole steps since 1970."""
+        return self.times // _us(self.step)
+
+    @cached_property
     def systems(self) -> np.ndarray:
         """[R] system_id of each row."""
         return self.frame["system_id"].to_numpy()
+
+    @cached_property
+    def _keys(self) -> tuple[np.ndarray, int]:
+        """[R] one ascending number for system and step; the distance of two systems."""
+        if len(self) == 0:
+            return np.empty(0, np.int64), 1
+        since = self.steps - self.steps.min()
+        apart = 4 * (int(since.max()) + 1)  # look-ups reach at most so far beyond a system's rows
+        return (self.frame["system_id"].rank("dense").to_numpy().astype(np.int64) * apart) + since, apart
+
+    def rows_before(self, rows: np.ndarray, steps: int) -> np.ndarray:
+        """[n] number of the first row of the same system at or after `steps` steps before each of `rows`."""
+        keys, apart = self._keys
+        start = keys[rows] // apart * apart
+        return np.searchsorted(keys, np.maximum(keys[rows] - steps, start))
 
     def values(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
         """[R], or [n] for `rows`, the column as float64; null, infinite and absent become NaN."""
@@ -86,37 +105,28 @@ class SegmentGrid:
         values[~np.isfinite(values)] = np.nan
         return values if rows is None else values[rows]
 
-    def dense(self, column: str) -> np.ndarray:
-        """[S] the column on the dense axis; NaN where there is no row or no value."""
+    def at(self, values: np.ndarray, rows: np.ndarray, steps: int) -> np.ndarray:
+        """[n] the [R] `values` exactly `steps` steps after (before, if negative) each of `rows`; NaN without a row."""
+        if rows.size == 0:
+            return np.empty(0)
+        keys, apart = self._keys
+        wanted = keys[rows] + steps
+        found = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
+        same = (keys[found] == wanted) & (abs(steps) < apart // 4)
+        return np.where(same, values[found], np.nan)
+
+    def dense(self, column: str | np.ndarray) -> np.ndarray:
+        """[S] the column (its name, or its [R] values) on the dense axis; NaN where there is no row or no value."""
         dense = np.full(self.segment_of_step.size, np.nan)
-        dense[self.step_of_row] = self.values(column)
+        dense[self.step_of_row] = self.values(column) if isinstance(column, str) else column
         return dense
 
-    def windows(self, column: str, rows: np.ndarray, length: int) -> np.ndarray:
-        """[n, T] the `length` steps that end at `rows`, oldest first; at most `lead + 1`."""
+    def windows(self, column: str | np.ndarray, rows: np.ndarray, length: int) -> np.ndarray:
+        """[n, T] the `length` steps that end at `rows`, oldest first; at most `padding + 1`."""
+        if rows.size == 0:
+            return np.empty((0, length))
         view = np.lib.stride_tricks.sliding_window_view(self.dense(column), length)  # [S - T + 1, T]
         return view[self.step_of_row[rows] - (length - 1)]
-
-    def once(self, what: Hashable, rows: np.ndarray, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """`make()`, read-only, made once for `rows`: simple and learned forecasts read the same course of a target."""
-        key = (what, rows.tobytes())
-        if key not in self._made:
-            while len(self._made) >= _MADE_AT_MOST:
-                self._made.pop(next(iter(self._made)))
-            self._made[key] = make()
-            self._made[key].flags.writeable = False
-        return self._made[key]
-
-    def ahead(self, column: str, horizons: Sequence[int]) -> np.ndarray:
-        """[R, H] the column `h` steps after each row, NaN where unknown or in another segment."""
-        dense, last = self.dense(column), self.segment_of_step.size - 1
-        truth = np.full((len(self), len(horizons)), np.nan)
-        for j, h in enumerate(horizons):
-            later = self.step_of_row + h
-            inside = np.minimum(later, last)
-            same = (later <= last) & (self.segment_of_step[inside] == self.segment_of_step[self.step_of_row])
-            truth[same, j] = dense[inside[same]]
-        return truth
 
 
 def by_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, width: int) -> np.ndarray:
@@ -125,6 +135,11 @@ def by_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, wi
     for i in range(0, rows.size, CHUNK_ROWS):
         result[i : i + CHUNK_ROWS] = function(rows[i : i + CHUNK_ROWS])
     return result
+
+
+def steps_of(duration: timedelta, step: timedelta) -> int:
+    """Whole steps in a duration, one at least."""
+    return max(duration // step, 1)
 
 
 def _sorted(frame: pl.DataFrame) -> pl.DataFrame:

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from hydro_assets.forecasting import matrix as module
-from hydro_assets.forecasting.matrix import matrix, value_range
+from hydro_assets.training import matrix as module
+from hydro_assets.training.matrix import matrix, value_range
 
 VALUES = np.array([[1, np.nan, 5], [3, np.nan, np.nan], [2, np.nan, 4], [0, np.nan, 9], [7, np.nan, 1]], np.float32)
 
