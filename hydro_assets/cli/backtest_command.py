@@ -1,4 +1,4 @@
-"""`hydro backtest`: what the models would have been worth on an export, beside the baselines."""
+"""`hydro backtest`: what the models are worth on a benchmark of farms, beside the baseline and a plain peer."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import polars as pl
 import typer
@@ -15,7 +15,9 @@ from hydro_assets.cli.app import app, say, settings_with
 from hydro_assets.errors import SettingsError
 from hydro_assets.tables import MODELS
 
-DEFAULT_TARGETS = "ph_level,tds_level,air_temperature,air_humidity"
+if TYPE_CHECKING:
+    from hydro_assets.settings import Settings
+    from hydro_assets.training.backtest import Backtest, Farm
 
 
 class Format(StrEnum):
@@ -27,54 +29,84 @@ class Format(StrEnum):
 
 @app.command("backtest")
 def backtest_command(
-    csv: Annotated[list[Path], typer.Option(help="raw sensor export; may be given several times")],
-    step: Annotated[str | None, typer.Option(help="grid step, for example 10s, 1min, 1h")] = None,
-    horizons: Annotated[str, typer.Option(help="steps ahead, comma-separated")] = "1,15,60",
-    targets: Annotated[str, typer.Option(help="sensor columns, comma-separated")] = DEFAULT_TARGETS,
+    csv: Annotated[list[Path] | None, typer.Option(help="raw sensor export; several are one farm")] = None,
+    farms: Annotated[
+        str | None, typer.Option(help="simulated farms, comma-separated; `all`; default all without --csv, else none")
+    ] = None,
+    step: Annotated[str | None, typer.Option(help="grid step of the export, for example 10s, 1min, 1h")] = None,
+    lead_times: Annotated[str | None, typer.Option(help="beside one step, for example 15min,1h,6h")] = None,
+    targets: Annotated[str | None, typer.Option(help="sensor columns, comma-separated; default as configured")] = None,
     models: Annotated[str, typer.Option(help="kinds of models, comma-separated")] = ",".join(MODELS),
     system: Annotated[str | None, typer.Option(help="system_id of readings that carry none")] = None,
     folds: Annotated[int, typer.Option(min=1, max=50, help="rolling origins over the holdout")] = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="largest number of epochs; default as configured")] = None,
+    windows: Annotated[int | None, typer.Option(min=1, help="windows an epoch reads; default as configured")] = None,
+    seed: Annotated[int, typer.Option(help="of the simulated farms")] = 7,
     output: Annotated[Format, typer.Option("--format", help="table or json")] = Format.TABLE,
 ) -> None:
-    """Train on the first part of an export, measure on the last, and print the whole table."""
-    from hydro_assets.training.backtest import backtest, features_of_exports
+    """Train on the first part of each farm, measure on the last, and print the whole table and its summary."""
+    from hydro_assets.training.backtest import Farm, backtest
 
-    settings = settings_with(feature_step=step)
-    if epochs is not None:
-        settings = settings.model_copy(update={"recurrent": settings.recurrent.model_copy(update={"epochs": epochs})})
-    steps = _numbers(horizons)
+    chosen = {"feature_step": step, "lead_times": lead_times, "targets": targets}
+    if targets is not None:
+        chosen["target_col"] = _words(targets)[0]
+    settings = settings_with(**chosen)
+    recurrent = {"epochs": epochs, "max_windows_per_epoch": windows}
+    given = {name: value for name, value in recurrent.items() if value is not None}
+    settings = settings.model_copy(update={"recurrent": settings.recurrent.model_copy(update=given)})
     kinds = _among(models, MODELS, "--models")
-    features, notes = features_of_exports(csv, system, settings, datetime.now(UTC))
-    for note in notes:
-        say(f"note: {note}")
-    result = backtest(features, settings, _words(targets), steps, kinds, folds, say)
-    if output is Format.JSON:
-        typer.echo(json.dumps(result.to_json(), indent=1))
-        return
-    with pl.Config(
-        tbl_rows=-1,
-        tbl_cols=-1,
-        tbl_width_chars=240,
-        float_precision=4,
-        tbl_hide_dataframe_shape=True,
-        tbl_hide_column_data_types=True,
-    ):
-        typer.echo(result.table)
-    for number, split in enumerate(result.splits, start=1):
-        dates = split.describe()
-        parts = [
-            f"{p} {dates[f'{p}_start'][:16]} .. {dates[f'{p}_end'][:16]}" for p in ("train", "validation", "holdout")
-        ]
-        typer.echo(f"fold {number}: {', '.join(parts)} (UTC), embargo {dates['embargo']}")
-    typer.echo(f"MAE on the holdout; grid {settings.feature_step}; ensemble_ratio = ensemble / better baseline")
-    if result.mean_gain is None:
+    measured = _simulated(farms if farms is not None or csv else "all", settings, seed)
+    if csv:
+        measured.append(Farm.of_exports(csv[0].stem, csv, system, settings, datetime.now(UTC)))
+    for farm in measured:
+        for note in farm.notes:
+            say(f"note: {farm.name}: {note}")
+    result = backtest(measured, kinds, folds, say)
+    typer.echo(json.dumps(result.to_json(), indent=1)) if output is Format.JSON else _print(result)
+
+
+def _simulated(names: str | None, settings: Settings, seed: int) -> list[Farm]:
+    from hydro_assets.simulator.farms import FARMS
+    from hydro_assets.training.backtest import Farm
+
+    known = {kind.name: (kind, number) for number, kind in enumerate(FARMS)}
+    if names is None:
+        return []
+    wanted = list(known) if names == "all" else _among(names, tuple(known), "--farms")
+    made = []
+    for name in wanted:
+        say(f"simulating {name}")
+        kind, number = known[name]
+        made.append(Farm.simulated(kind, settings, seed + number))
+    return made
+
+
+def _print(result: Backtest) -> None:
+    hidden: dict[str, Any] = {"tbl_hide_dataframe_shape": True, "tbl_hide_column_data_types": True}
+    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=260, float_precision=4, **hidden):
+        typer.echo(result.cells)
+        summary = result.summary()
+        if summary["cells"]:
+            typer.echo(pl.DataFrame(summary["by_farm"]))
+    for farm, splits in result.splits.items():
+        for number, split in enumerate(splits, start=1):
+            dates = split.describe()
+            parts = (f"{p} {dates[f'{p}_start'][:16]} .. {dates[f'{p}_end'][:16]}" for p in ("train", "holdout"))
+            typer.echo(f"{farm}, fold {number}: {', '.join(parts)} (UTC)")
+    for failure in result.failures:
+        typer.echo(f"not measured: {failure}")
+    if not summary["cells"]:
         typer.echo("no baseline errs anywhere: there is nothing that a model could do better")
-    else:
-        typer.echo(
-            f"the ensemble is {100 * result.mean_gain:.1f} % better than the better baseline in the mean over "
-            "targets and horizons"
-        )
+        return
+    typer.echo(
+        "MAE on the holdout. The baseline is the best of persistence, short mean and same time yesterday on validation;"
+        " ratio = ensemble / baseline, peer_ratio = plain LightGBM / baseline; 95 % intervals over the cells."
+    )
+    for name, value in summary.items():
+        if isinstance(value, dict) and "low" in value:
+            typer.echo(f"{name}: {value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})")
+        elif isinstance(value, int | float):
+            typer.echo(f"{name}: {value:.4g}")
 
 
 def _words(text: str) -> list[str]:
@@ -82,15 +114,6 @@ def _words(text: str) -> list[str]:
     if not words:
         raise SettingsError("a comma-separated option is empty", "Write for example ph_level,tds_level")
     return words
-
-
-def _numbers(text: str) -> list[int]:
-    bad = [w for w in _words(text) if not w.isdigit() or not 1 <= int(w) <= 1440]
-    if bad:
-        raise SettingsError(
-            f"--horizons {', '.join(bad)} is not a number of steps from 1 to 1440", "Write for example 1,15,60"
-        )
-    return sorted(int(w) for w in _words(text))
 
 
 def _among(text: str, known: tuple[str, ...], option: str) -> list[str]:

@@ -12,6 +12,7 @@ from hydro_assets.forecasting.scaling import TargetScaler
 _CLIP_SHARE = 0.05  # features end at these quantiles of training: a jump must not be extrapolated
 _RIDGE = 0.1
 _ITERATIONS = 30
+_ROWS = 20_000  # rows that are read, evenly over the training: a line of thirty weights needs no more
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Line:
     def fit(cls, features: np.ndarray, change: np.ndarray, systems: np.ndarray, reads: np.ndarray) -> Self:
         """Fit on [n, D] features and [n, H] changes of training rows; `reads`: [D] bool."""
         scale = TargetScaler.fit(change, systems)
+        some = np.linspace(0, len(change) - 1, min(len(change), _ROWS)).astype(np.int64)
+        features, change, systems = features[some], change[some], systems[some]
         size, features = scale.of(systems), features[:, reads]
         clip = np.zeros((features.shape[1], change.shape[1]))
         weights = np.zeros_like(clip)
@@ -79,12 +82,14 @@ def least_absolute_deviation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     Iteratively re-weighted least squares (Schlossmacher 1973).
     """
     spread = np.sqrt((x * x).mean(axis=0)) + 1e-12
-    z, weights = x / spread, np.zeros(x.shape[1])
+    z, weights = np.ascontiguousarray((x / spread).T), np.zeros(x.shape[1])  # [D, n]
     smallest = 0.05 * np.abs(y).mean() + 1e-12
     for _ in range(_ITERATIONS):
-        trust = 1 / np.maximum(np.abs(y - z @ weights), smallest)
-        weighted = z * trust[:, None]
-        gram = weighted.T @ z
+        trust = 1 / np.maximum(np.abs(y - weights @ z), smallest)
+        weighted = z * trust
+        gram = weighted @ z.T
         ridge = (_RIDGE * np.trace(gram) / max(gram.shape[0], 1) + 1e-12) * np.eye(gram.shape[0])
-        weights = np.linalg.solve(gram + ridge, weighted.T @ y)
+        before, weights = weights, np.linalg.solve(gram + ridge, weighted @ y)
+        if np.abs(weights - before).max() < 1e-4 * np.abs(weights).max():
+            break
     return weights / spread

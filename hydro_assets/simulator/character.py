@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Annotated, TypeAlias, get_type_hints
 
 import numpy as np
@@ -54,9 +56,12 @@ class Character:
     reading_phase: Annotated[Values, 0.2, 0.8]  # share of the cadence
 
 
-def draw_characters(systems: int, seed: int) -> Character:
-    """Characters of `systems` systems; system i is the same whatever the number of systems."""
+def draw_characters(systems: int, seed: int, scale: Mapping[str, float] = MappingProxyType({})) -> Character:
+    """Characters of `systems` systems; system i is the same whatever the number of systems.
+
+    Fields named in `scale` are multiplied by it.
+    """
     hints = get_type_hints(Character, include_extras=True)
     low, high = np.array([hint.__metadata__ for hint in hints.values()]).T
     drawn = np.stack([np.random.default_rng([seed, i]).uniform(low, high) for i in range(systems)], axis=1)  # [K, S]
-    return Character(**dict(zip(hints, drawn, strict=True)))
+    return Character(**{name: values * scale.get(name, 1.0) for name, values in zip(hints, drawn, strict=True)})

@@ -9,6 +9,7 @@ devices report: pH and TDS 0.01, DHT22 0.1, DS18B20 1/16 degC.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -42,17 +43,20 @@ def simulate(
     *,
     timezone: str = "UTC",
     crop: CropProfile | None = None,
+    scale: Mapping[str, float] | None = None,
 ) -> pl.DataFrame:
     """Readings of `systems` systems in [start, end) every `cadence`, in the columns of `gold.iot_data`.
 
     `start` and `end` are instants (naive ones are UTC); `timestamp_key` is the wall clock of `timezone`, which the sun
     follows too. Rows come in order of arrival. Equal arguments give equal frames, a later `end` only adds rows, and a
-    system's readings do not depend on how many systems there are. Without `faults` nothing goes wrong.
+    system's readings do not depend on how many systems there are. Without `faults` nothing goes wrong. `scale`
+    multiplies fields of the drawn `Character`.
     """
     start, end = _instant(start), _instant(end)
     if systems < 1 or end <= start or cadence < timedelta(seconds=1):
         raise ValueError(f"need systems >= 1, start < end, cadence >= 1s; got {systems}, {start}, {end}, {cadence}")
-    readings = _probe_readings(draw_characters(systems, seed), start, end, seed, cadence, ZoneInfo(timezone))
+    character = draw_characters(systems, seed, scale or {})
+    readings = _probe_readings(character, start, end, seed, cadence, ZoneInfo(timezone))
     if faults is not None:
         readings = inject(readings, faults, seed)
     frame = readings.select(
