@@ -29,9 +29,10 @@ BASELINES = ("persistence", "short_mean", "same_time_yesterday")
 """The simple forecasts that any model has to beat; the best of them on validation, per target and horizon, is *the*
 baseline of every table."""
 
+_SCARCITY = 4.0
+
 LINES: dict[str, Callable[[str], bool]] = {
     "trend": lambda name: "_median_slope_" not in name and "_same_time_" not in name,
-    "robust_trend": lambda name: ("_slope_" not in name or "_median_slope_" in name) and "_same_time_" not in name,
     "day_trend": lambda name: "_slope_" not in name or "_median_slope_" in name,
 }
 """Lines by name, and which of the target features each reads."""
@@ -42,7 +43,7 @@ class BaseForecast:
     """Simple forecasts of one target and their combination.
 
     Attributes:
-        short: steps of the short mean per horizon; fixed: steps of two means that are the same at each.
+        short: steps of the short mean per horizon.
         lines: regressions on the recent values.
         weights: of all simple forecasts by their recent errors.
         baseline: [H] the best of BASELINES on validation.
@@ -51,7 +52,6 @@ class BaseForecast:
     task: Task
     target: str
     short: tuple[int, ...]
-    fixed: tuple[int, ...]
     lines: dict[str, Line]
     weights: ExponentialWeights
     baseline: tuple[str, ...]
@@ -70,14 +70,17 @@ class BaseForecast:
         means = trailing_means(window, lengths)  # [n, M]
         mae = mean_absolute_error(np.repeat(means.T[:, :, None], actual.shape[1], axis=2), actual[choose])  # [M, H]
         short = tuple(lengths[i] for i in np.nan_to_num(mae, nan=np.inf).argmin(axis=0))
-        fixed = (lengths[max(len(lengths) // 2 - 1, 0)], lengths[max(len(lengths) - 2, 0)])
         lines = _fit_lines(grid, task, target, actual, learn)
-        draft = cls(task, target, short, fixed, lines, ExponentialWeights(np.ones((1, 1))), ())
+        draft = cls(task, target, short, lines, ExponentialWeights(np.ones((1, 1))), ())
+        # Validation alone holds few independent errors of a long horizon. Lines are fitted on the training rows, so
+        # their errors there count as more, the fewer independent stretches of the horizon's length there are.
+        both = np.union1d(learn, choose)
+        prior = ExponentialWeights.fit(draft.simple(grid, both), actual[both]).prior
+        prior[len(BASELINES) :] *= 1 + _SCARCITY * np.array(task.horizons) / max(learn.size, 1)
         simple = draft.simple(grid, choose)
-        prior = ExponentialWeights.fit(simple, actual[choose])
         best = mean_absolute_error(simple[: len(BASELINES)], actual[choose])
         baseline = tuple(BASELINES[i] for i in np.nan_to_num(best, nan=np.inf).argmin(axis=0))
-        return cls(task, target, short, fixed, lines, prior, baseline)
+        return cls(task, target, short, lines, ExponentialWeights(prior), baseline)
 
     def refit(self, grid: TimeGrid, actual: np.ndarray, learn: np.ndarray) -> Self:
         """The same choices, with lines fitted on the rows `learn`."""
@@ -86,7 +89,7 @@ class BaseForecast:
     @property
     def names(self) -> tuple[str, ...]:
         """[E] names of the simple forecasts."""
-        return (*BASELINES, *(f"mean_of_{k}_steps" for k in self.fixed), *self.lines)
+        return (*BASELINES, *self.lines)
 
     def simple(self, grid: TimeGrid, rows: np.ndarray) -> np.ndarray:
         """[E, n, H] every simple forecast of `rows`; NaN where the target is stale."""
@@ -106,7 +109,6 @@ class BaseForecast:
             flat,
             trailing_means(window, self.short) + stale,
             level + np.nan_to_num(np.stack(yesterday, axis=1)),
-            *(np.broadcast_to(trailing_means(window, [k]) + stale, flat.shape) for k in self.fixed),
             *(level + line.change(both[:, 1:], grid.systems[rows]) for line in self.lines.values()),
         ]
         return np.concatenate(forecasts, axis=1)
@@ -136,7 +138,6 @@ class BaseForecast:
         return {
             "target": self.target,
             "short": list(self.short),
-            "fixed": list(self.fixed),
             "lines": {name: line.to_json() for name, line in self.lines.items()},
             "weights": self.weights.to_json(),
             "baseline": list(self.baseline),
@@ -148,7 +149,6 @@ class BaseForecast:
             task,
             state["target"],
             tuple(state["short"]),
-            tuple(state["fixed"]),
             {name: Line.from_json(line) for name, line in state["lines"].items()},
             ExponentialWeights.from_json(state["weights"]),
             tuple(state["baseline"]),
@@ -161,7 +161,7 @@ def _fit_lines(grid: TimeGrid, task: Task, target: str, actual: np.ndarray, lear
     features, systems = both[known, 1:], grid.systems[learn][known]
     change = actual[learn][known] - both[known, :1]
     return {
-        line: Line.fit(features, change, systems, np.array([reads(name) for name in names]))
+        line: Line.fit(features, change, systems, np.array([reads(name) for name in names]), task.horizons)
         for line, reads in LINES.items()
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -10,7 +11,8 @@ import numpy as np
 from hydro_assets.forecasting.scaling import TargetScaler
 
 _CLIP_SHARE = 0.05  # features end at these quantiles of training: a jump must not be extrapolated
-_RIDGE = 0.1
+_RIDGE = 0.01
+_SCARCITY = 25.0  # more ridge where few independent stretches of the horizon's length were seen
 _ITERATIONS = 30
 _ROWS = 20_000  # rows that are read, evenly over the training: a line of thirty weights needs no more
 
@@ -34,9 +36,16 @@ class Line:
     weights: np.ndarray
 
     @classmethod
-    def fit(cls, features: np.ndarray, change: np.ndarray, systems: np.ndarray, reads: np.ndarray) -> Self:
+    def fit(
+        cls,
+        features: np.ndarray,
+        change: np.ndarray,
+        systems: np.ndarray,
+        reads: np.ndarray,
+        horizons: Sequence[int],
+    ) -> Self:
         """Fit on [n, D] features and [n, H] changes of training rows; `reads`: [D] bool."""
-        scale = TargetScaler.fit(change, systems)
+        scale, stretches = TargetScaler.fit(change, systems), len(change) / np.array(horizons)
         some = np.linspace(0, len(change) - 1, min(len(change), _ROWS)).astype(np.int64)
         features, change, systems = features[some], change[some], systems[some]
         size, features = scale.of(systems), features[:, reads]
@@ -49,7 +58,7 @@ class Line:
                 x = x / unit[:, None]
                 clip[:, j] = np.quantile(np.abs(x), 1 - 2 * _CLIP_SHARE, axis=0)
                 x = np.clip(x, -clip[:, j], clip[:, j])
-                weights[:, j] = least_absolute_deviation(x, change[known, j] / unit)
+                weights[:, j] = least_absolute_deviation(x, change[known, j] / unit, _RIDGE + _SCARCITY / stretches[j])
         return cls(scale, reads, clip, weights)
 
     def change(self, features: np.ndarray, systems: np.ndarray) -> np.ndarray:
@@ -76,7 +85,7 @@ class Line:
         return cls(scale, np.array(state["reads"], bool), np.array(state["clip"]), np.array(state["weights"]))
 
 
-def least_absolute_deviation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def least_absolute_deviation(x: np.ndarray, y: np.ndarray, ridge: float) -> np.ndarray:
     """[D] weights that minimise the absolute error of `x @ weights`, [n, D] and [n], under a ridge.
 
     Iteratively re-weighted least squares (Schlossmacher 1973).
@@ -88,8 +97,8 @@ def least_absolute_deviation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         trust = 1 / np.maximum(np.abs(y - weights @ z), smallest)
         weighted = z * trust
         gram = weighted @ z.T
-        ridge = (_RIDGE * np.trace(gram) / max(gram.shape[0], 1) + 1e-12) * np.eye(gram.shape[0])
-        before, weights = weights, np.linalg.solve(gram + ridge, weighted @ y)
+        penalty = (ridge * np.trace(gram) / max(gram.shape[0], 1) + 1e-12) * np.eye(gram.shape[0])
+        before, weights = weights, np.linalg.solve(gram + penalty, weighted @ y)
         if np.abs(weights - before).max() < 1e-4 * np.abs(weights).max():
             break
     return weights / spread

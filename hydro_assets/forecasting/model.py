@@ -3,18 +3,20 @@
 For a target y, a forecast origin t and h steps ahead, in the target's own unit:
 
     simple_i(t, h)   persistence, short means, the same time yesterday, lines on recent values      (base.py)
-    base(t, h)       = sum_i w_i simple_i,   w_i ~ exp(-10 (L_i / L_best - 1)),   sum_i w_i = 1     (weights.py)
-    learned(t, h)    = base + scale_h f(x_t),   f an LSTM, a GRU or LightGBM       (recurrent.py, boosting.py)
+    base(t, h)       = sum_i w_i simple_i,   w_i ~ exp(-20 (L_i / L_best - 1)),   sum_i w_i = 1     (weights.py)
+    learned(t, h)    = base + c_h scale_h f(x_t),   f an LSTM, a GRU or LightGBM   (recurrent.py, boosting.py)
     forecast(t, h)   = base + s (learned - base),   s in [0, 1] the shrinkage
     interval(t, h)   = forecast +- q_h e(t, h)
     ensemble(t, h)   = mean of the models' forecasts
 
 L_i is the recent loss of a forecast: its mean absolute error over the last hindcasts whose actual is known at t, and
-over a few more that validation stands for. The shrinkage s is the weight of `learned` beside `base` by the same rule: a
-model that does worse than the base forecast where it is used loses its weight there. e(t, h) is the error to expect,
-the recent losses weighted like the forecasts; q_h is the conformal quantile of |actual - forecast| / e (Lei et al.
-2018, section 5.2) on rows of the past. *The* baseline that skill is held against is the best of persistence, short mean
-and the same time yesterday, per target and horizon, on validation (base.py).
+over a few more that training and validation stand for. The credibility c_h = n_h / (n_h + 10) counts the n_h
+independent stretches of h steps that were learned from (Buehlmann 1967): six hours ahead, a week holds 28. The
+shrinkage s is the weight of `learned` beside `base` by the same rule: a model that does worse than the base forecast
+where it is used loses its weight there. e(t, h) is the error to expect, the recent losses weighted like the forecasts;
+q_h is the conformal quantile of |actual - forecast| / e (Lei et al. 2018, section 5.2) on rows of the past. *The*
+baseline that skill is held against is the best of persistence, short mean and the same time yesterday, per target and
+horizon, on validation (base.py).
 
 Shapes: `n` rows, `K` targets, `H` horizons, `E` forecasts that are combined, `L` levels of an interval.
 """
@@ -35,6 +37,7 @@ from hydro_assets.forecasting.weights import ExponentialWeights, hindcast_rows
 
 LEVELS = (0.80, 0.95)
 """Nominal coverage of the intervals."""
+_CREDIBLE_STRETCHES = 10.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class TargetModel:
         base: the base forecast.
         shrinkage: weights of base and learned forecast by their recent errors.
         quantiles: [L, H] conformal quantiles of error / expected error.
+        credibility: [H] share of the learned change that so many training rows can support.
         learned_until: end of what the learner was fitted on, microseconds since 1970. Its errors before say nothing
             of those to come, so there the validation's word counts: the base forecast's error, scaled.
     """
@@ -52,6 +56,7 @@ class TargetModel:
     base: BaseForecast
     shrinkage: ExponentialWeights
     quantiles: np.ndarray
+    credibility: np.ndarray
     learned_until: int
 
     def forecast(
@@ -62,11 +67,15 @@ class TargetModel:
         Args:
             actual: [n, H] of `rows`, NaN where not known yet; base, learned: [n, H] forecasts of `rows`.
         """
-        both, prior = np.stack([base, learned]), self.shrinkage.prior
+        both, prior = np.stack([base, self.learned(base, learned)]), self.shrinkage.prior
         error = np.abs(both - actual)
         seen = grid.times[rows] < self.learned_until
         error[1, seen] = error[0, seen] * prior[1] / np.maximum(prior[0], 1e-300)
         return self.shrinkage.combine(grid, rows, both, error, self.base.task.horizons)
+
+    def learned(self, base: np.ndarray, learned: np.ndarray) -> np.ndarray:
+        """[n, H] the learned forecast as far as it is credible."""
+        return base + self.credibility * (learned - base)
 
     def half_width(self, expected: np.ndarray) -> np.ndarray:
         """[n, H] errors to expect -> [L, n, H] half widths of the intervals."""
@@ -77,6 +86,7 @@ class TargetModel:
         return {
             "base": self.base.to_json(),
             "shrinkage": self.shrinkage.to_json(),
+            "credibility": self.credibility.tolist(),
             "learned_until": self.learned_until,
             "quantiles": [[None if np.isnan(q) else q for q in level] for level in self.quantiles.tolist()],
         }
@@ -87,8 +97,15 @@ class TargetModel:
             BaseForecast.from_json(task, state["base"]),
             ExponentialWeights.from_json(state["shrinkage"]),
             np.array(state["quantiles"], dtype=float),
+            np.array(state["credibility"]),
             state["learned_until"],
         )
+
+
+def credibility(rows: int, horizons: Sequence[int]) -> np.ndarray:
+    """[H] share of a learned change that `rows` training rows can support."""
+    stretches = rows / np.array(horizons)
+    return stretches / (stretches + _CREDIBLE_STRETCHES)
 
 
 @dataclass(frozen=True)

@@ -112,14 +112,6 @@ def _mean_of_known(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.where(count > 0, np.where(known, stacked, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
 
 
-def restarted(window: np.ndarray, jump: np.ndarray) -> np.ndarray:
-    """[n, T] without the values before the newest change of more than `jump` [n] from one step to the next."""
-    change = np.abs(np.diff(window, axis=1))
-    jumped = np.nan_to_num(change) > jump[:, None]
-    after = np.cumsum(jumped[:, ::-1], axis=1)[:, ::-1] > 0  # a jump comes after this step
-    return np.where(np.concatenate([after, np.zeros((len(window), 1), bool)], axis=1), np.nan, window)
-
-
 def target_features(grid: TimeGrid, task: Task, target: str, rows: np.ndarray) -> np.ndarray:
     """[n, 1 + D] the level at the origin, then what the recent values of the target say relative to it.
 

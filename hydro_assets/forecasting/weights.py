@@ -16,8 +16,8 @@ from hydro_assets.forecasting.actuals import mean_absolute_error
 from hydro_assets.forecasting.grid import TimeGrid
 
 HINDCASTS = 128  # newest origins whose forecasts are held against their actuals
-LEARNING_RATE = 10.0  # a forecast whose loss is 10 % above the best one's weighs exp(-1) of it
-PRIOR_COUNT = 20.0  # the prior counts as so many hindcasts
+LEARNING_RATE = 20.0  # a forecast whose loss is 10 % above the best one's weighs exp(-2) of it
+PRIOR_COUNT = 40.0  # the prior counts as so many hindcasts
 _LARGEST_PRIOR_RATIO = 2.0  # the prior calls no forecast more than twice as bad as the best one
 _SHARED_ERRORS = 5.0  # of an error that all share, such as a jump, so many times the usual one is kept
 _LEVEL_COUNT = 5.0  # hindcasts after which the recent errors, not the prior, say how large errors are

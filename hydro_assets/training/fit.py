@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from hydro_assets.forecasting.actuals import actuals
 from hydro_assets.forecasting.base import BASELINES, BaseForecast
 from hydro_assets.forecasting.labels import label_values
 from hydro_assets.forecasting.learner import Learner
-from hydro_assets.forecasting.model import BaseRows, Bases, TargetModel
+from hydro_assets.forecasting.model import BaseRows, Bases, TargetModel, credibility
 from hydro_assets.forecasting.weights import ExponentialWeights, hindcast_rows
 from hydro_assets.settings import Settings
 from hydro_assets.training import conformal
@@ -93,8 +93,7 @@ def fit(kind: str, bases: FittedBases, settings: Settings, report: Report) -> Fi
     learner = _refit_learner(kind, told, samples, settings)
     until = int(data.grid.times[newest].max()) + 1
     models = tuple(
-        TargetModel(served, model.shrinkage, model.quantiles, until)
-        for served, model in zip(bases.served, models, strict=True)
+        replace(model, base=served, learned_until=until) for served, model in zip(bases.served, models, strict=True)
     )
     learned = learner.predict(data.grid, data.every, base)
     outcomes |= {
@@ -111,9 +110,10 @@ def _choose(bases: FittedBases, actual: np.ndarray, learned: np.ndarray, near: n
     until = int(data.grid.times[train].max()) + 1
     at = np.searchsorted(near, validation)
     for k, (base, rows) in enumerate(zip(bases.chosen, bases.chosen_rows, strict=True)):
-        both = np.stack([rows.base[validation], learned[validation, k]])
-        shrinkage = ExponentialWeights.fit(both, actual[validation, k])
-        model = TargetModel(base, shrinkage, np.empty(0), until)
+        trust = credibility(train.size, data.task.horizons)
+        draft = TargetModel(base, ExponentialWeights(np.empty(0)), np.empty(0), trust, until)
+        both = [rows.base[validation], draft.learned(rows.base[validation], learned[validation, k])]
+        model = replace(draft, shrinkage=ExponentialWeights.fit(np.stack(both), actual[validation, k]))
         forecast, expected = model.forecast(data.grid, near, data.actual[near, k], rows.base[near], learned[near, k])
         # A short validation part holds few independent errors of a long horizon, and may be a quiet time. How far
         # errors exceed the recent ones is a matter of the series more than of the model: the long training part says
@@ -123,7 +123,7 @@ def _choose(bases: FittedBases, actual: np.ndarray, learned: np.ndarray, near: n
             conformal.ratios(actual[train, k], rows.base[train], rows.expected[train]),
         ]
         quantiles = conformal.quantiles(np.concatenate(ratio))
-        models.append(TargetModel(base, shrinkage, quantiles, until))
+        models.append(replace(model, quantiles=quantiles))
     return tuple(models)
 
 

@@ -50,12 +50,6 @@ def test_short_mean_steps__fit_the_grid(step: timedelta, expected: list[int]) ->
     assert origin.short_mean_steps(step, window_steps(24, step)) == expected
 
 
-def test_restarted__forgets_what_was_before_the_newest_jump() -> None:
-    window = np.array([[1, 1, 9, 9, 9], [1, 1, 1, 1, 1], [9, 1, 9, 1, NAN]])
-    expected = [[NAN, NAN, 9, 9, 9], [1, 1, 1, 1, 1], [NAN, NAN, NAN, 1, NAN]]
-    np.testing.assert_array_equal(origin.restarted(window, np.full(3, 5.0)), expected)
-
-
 def test_day_change__is_what_followed_at_this_time_of_day_found_by_time() -> None:
     steps = 3 * 1440 + 120
     frame = farm(steps, missing=(2000, 2400))
