@@ -44,7 +44,7 @@ from hydro_assets.features.spec import FeatureSpec
 from hydro_assets.features.system_features import features_of_system
 from hydro_assets.forecasting.package import ForecastPackage
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.registry.pyfunc_model import input_columns, save_pyfunc
+from hydro_assets.registry.artifact import input_columns, save_artifact
 from hydro_assets.scoring.members import ServingModels
 from hydro_assets.scoring.scoring_job import score_days
 from hydro_assets.settings import Settings, load_settings
@@ -132,7 +132,7 @@ def registered(
 
     features = lakehouse.read(names.SENSOR_FEATURES).sortWithinPartitions("system_id", "timestamp")
     for kind, package in packages.items():
-        save_pyfunc(package, example, home / f"registered_{kind}")
+        save_artifact(package, example, home / f"registered_{kind}")
         udf = spark_udf(lakehouse, home / f"registered_{kind}", "prediction double")
         given = [
             (

@@ -174,6 +174,10 @@ ROWS_OF_A_TASK = 60_480
 """
 
 
+WHAT_IS_FORECAST = ("target_col", "targets", "lead_times", "labels", "forecast_horizon")
+"""Settings that say what the farm asks of a version; one training may differ from them."""
+
+
 WITH_SECRETS = frozenset({"mlflow_tracking_uri", "mlflow_registry_uri", "spark_remote", "step_launcher", "webhook_url"})
 """Settings whose value may carry a password or token: they go to no log, no artifact and no worker."""
 
@@ -238,6 +242,12 @@ class Settings(BaseSettings):
     recurrent: RecurrentConfig = RecurrentConfig()  # type: ignore[call-arg]
     lightgbm: LightGBMConfig = LightGBMConfig()  # type: ignore[call-arg]
     monitoring: MonitoringConfig = MonitoringConfig()  # type: ignore[call-arg]
+    champion_days: int = Field(
+        28,
+        ge=1,
+        description="days after which a champion gives way to a challenger that is no worse; before, only to one that "
+        "is surely better (95 % interval of the difference)",
+    )
     train_share: float = Field(0.7, gt=0, lt=1, description="share of the time, from its start, that models learn from")
     validation_share: float = Field(
         0.1, gt=0, lt=1, description="share of the time after it that chooses; the rest is the holdout"

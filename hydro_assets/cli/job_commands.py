@@ -22,7 +22,7 @@ from hydro_assets.databricks.parameters import (
     settings_from,
     training_parameters,
 )
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import WHAT_IS_FORECAST, Settings, load_settings
 from hydro_assets.tables import names
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
@@ -67,7 +67,10 @@ def train(
     from hydro_assets.pipeline.training import train_model
 
     settings = _settings(training_parameters(kind), parameters, chosen or ())
-    trained = train_model(Lakehouse(settings), kind, datetime.now(UTC), on_progress=say)
+    asked = _settings(training_parameters(kind), parameters)
+    # What this training is to forecast changes nothing of what the farm asks of the version that serves.
+    farm = settings.model_copy(update={name: getattr(asked, name) for name in WHAT_IS_FORECAST})
+    trained = train_model(Lakehouse(farm), kind, datetime.now(UTC), settings, on_progress=say)
     say(f"{trained.registered.name} version {trained.registered.version}, MLflow run {trained.registered.run_id}")
 
 

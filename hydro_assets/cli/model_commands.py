@@ -20,7 +20,7 @@ def promote(
 ) -> None:
     """Let the challenger compete with the champion on the newest holdout; the better one serves."""
     from hydro_assets.lakehouse import Lakehouse
-    from hydro_assets.pipeline.training import compete
+    from hydro_assets.pipeline.competition import compete
 
     say(compete(Lakehouse(settings_with()), kind, datetime.now(UTC), version).reason)
 
@@ -32,6 +32,6 @@ def rollback(
 ) -> None:
     """Make the version before the present champion champion again."""
     from hydro_assets.lakehouse import Lakehouse
-    from hydro_assets.pipeline.training import roll_back
+    from hydro_assets.pipeline.competition import roll_back
 
     say(roll_back(Lakehouse(settings_with()), kind, datetime.now(UTC), version).reason)

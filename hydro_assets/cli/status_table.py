@@ -30,20 +30,12 @@ def print_status(settings: Settings) -> None:
 
 
 def _errors_table(errors: ModelErrors) -> Table:
-    title = f"MAE of {errors.target} ({errors.unit}): each serving model beside the baselines"
-    table = Table(
-        "model",
-        "version",
-        "horizon",
-        "part",
-        "n",
-        "model",
-        "persistence",
-        "short mean",
-        title=title,
-        title_justify="left",
-    )
+    unit = f" ({errors.unit})" if errors.unit else ""
+    title = f"MAE of {errors.target}{unit} on the holdout: each serving model beside the best baseline"
+    headings = ("lead time", "model", "version", "n", "MAE", "best baseline", "its MAE", "skill")
+    table = Table(*headings, title=title, title_justify="left")
     for e in errors.rows:
-        cells = ("" if v is None else f"{v:.4g}" for v in (e.mae, e.persistence, e.short_mean))
-        table.add_row(e.kind, e.version, e.horizon, e.split, f"{e.n:,}", *cells)
+        skill = "" if e.skill is None else f"{e.skill:+.2f}"
+        numbers = (f"{e.mae:.4g}", e.baseline.replace("_", " "), f"{e.baseline_mae:.4g}", skill)
+        table.add_row(e.lead_time, e.kind, e.version, f"{e.n:,}", *numbers)
     return table

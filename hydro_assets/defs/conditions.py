@@ -3,16 +3,17 @@
 import dagster as dg
 
 from hydro_assets.defs import keys
-from hydro_assets.defs.keys import BATCH_PREDICTIONS, FEATURES_FIT, SENSOR_FEATURES
+from hydro_assets.defs.keys import BATCH_PREDICTIONS, FEATURES_FIT, FORECASTS, SENSOR_FEATURES
 
 
 def follow_conditions() -> dict[dg.AssetKey, dg.AutomationCondition]:
-    """Predictions follow features; accuracy follows both (late truth included); the outlook follows predictions."""
+    """Forecasts follow features; accuracy follows both (late readings included); the outlook follows forecasts."""
     return {
+        FORECASTS: follow_features(),
         BATCH_PREDICTIONS: follow_features(),
-        keys.PREDICTION_ACCURACY: follow_days(BATCH_PREDICTIONS, SENSOR_FEATURES),
+        keys.PREDICTION_ACCURACY: follow_days(FORECASTS, SENSOR_FEATURES),
         keys.FEATURE_DRIFT: follow_features(),
-        keys.SYSTEM_OUTLOOK: follow_any_day(BATCH_PREDICTIONS),
+        keys.SYSTEM_OUTLOOK: follow_any_day(FORECASTS),
         keys.FARM_REPORT: follow_any_day(keys.SYSTEM_OUTLOOK),
     }
 

@@ -8,9 +8,9 @@ from datetime import datetime
 import polars as pl
 
 from hydro_assets.features import rolling
-from hydro_assets.features.grid import dense_grid, step_aggregates
 from hydro_assets.features.probes import judgements
 from hydro_assets.features.spec import FeatureSpec
+from hydro_assets.features.step_grid import dense_grid, step_aggregates
 from hydro_assets.features.tidy_readings import tidy_readings
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from hydro_assets.forecasting.base import look_back_steps
 from hydro_assets.forecasting.learner import Task
+from hydro_assets.forecasting.leaving import LeavingCalibration
 from hydro_assets.forecasting.weights import reach
 
 FORMAT_VERSION = 2
@@ -51,6 +52,7 @@ class PackageInfo(_Frozen):
         baseline: per target, the name of the best baseline on validation at each horizon.
         metrics: scores of all systems together on rows that were not learned from.
         reference: distribution of the features in training.
+        leaving: how probable leaving the crop band is, learned per target and horizon.
     """
 
     format_version: int = FORMAT_VERSION
@@ -76,6 +78,7 @@ class PackageInfo(_Frozen):
     metrics: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     reference: dict[str, FeatureReference] = {}
+    leaving: tuple[LeavingCalibration, ...] = ()
 
     @property
     def target_names(self) -> tuple[str, ...]:
@@ -84,6 +87,12 @@ class PackageInfo(_Frozen):
     def target(self, name: str) -> TargetInfo:
         """The facts of one target."""
         return next(target for target in self.targets if target.name == name)
+
+    @property
+    def learned_until(self) -> datetime | None:
+        """Start of the rows that the version has neither learned from nor been calibrated on."""
+        start = self.split.get("holdout_start")
+        return None if start is None else datetime.fromisoformat(start)
 
     @property
     def step(self) -> timedelta:

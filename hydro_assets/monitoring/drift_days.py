@@ -44,13 +44,13 @@ class MeasuredDrift:
     drifted_share: Mapping[str, float]
 
 
-def references_of(models: ServingModels, settings: Settings) -> dict[str, dict[str, FeatureReference]]:
-    """What each serving model learned from: its inputs and the target."""
+def references_of(models: ServingModels) -> dict[str, dict[str, FeatureReference]]:
+    """What each serving model learned from: its inputs and targets."""
     return {
         kind: {
             name: reference
             for name, reference in package.info.reference.items()
-            if name in package.info.features or name == settings.target_col
+            if name in package.info.features or name in package.info.target_names
         }
         for kind, package in models.packages.items()
     }
@@ -63,7 +63,7 @@ def measure_drift(
 
     Values are counted where the rows are; only counts per day, feature and bin leave the workers.
     """
-    references, config = references_of(models, settings), settings.monitoring
+    references, config = references_of(models), settings.monitoring
     rows_by_day: dict[str, int] = {}
     newest = pl.DataFrame(schema=SCHEMA)
     note = lakehouse.made_from(names.SENSOR_FEATURES) | {"versions": dict(models.versions)}

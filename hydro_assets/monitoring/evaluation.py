@@ -1,8 +1,8 @@
-"""Fill prediction_accuracy where the rows are: predictions meet the truth that has arrived, system by system."""
+"""Fill prediction_accuracy where the rows are: forecasts meet the values that were measured, system by system."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -12,11 +12,11 @@ import polars as pl
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
 from hydro_assets.lakehouse.lakehouse import span_note
-from hydro_assets.monitoring.accuracy import ALL_SYSTEMS, NEEDED, SCHEMA, accuracy_by_system, with_all_systems
-from hydro_assets.scoring.scoring_job import ROWS_PER_COMMIT
+from hydro_assets.monitoring.accuracy import NEEDED, SCHEMA, accuracy_by_system, with_all_systems
+from hydro_assets.scoring.scoring_job import FORECASTS_PER_WIDE_ROW, ROWS_PER_COMMIT
 from hydro_assets.scoring.task_grid import TaskGrid, commits
 from hydro_assets.settings import Settings
-from hydro_assets.tables import KEYS, PREDICTION_ACCURACY, names
+from hydro_assets.tables import ALL_SYSTEMS, KEYS, PREDICTION_ACCURACY, SENSOR, names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvaluatedDays:
-    """What an evaluation wrote. `known_by_day`: ensemble forecasts of the day whose truth is known, all systems."""
+    """What an evaluation wrote. `known_by_day`: ensemble forecasts of the day with a known actual value."""
 
     uri: str
     rows_by_day: Mapping[str, int]
@@ -39,19 +39,21 @@ def evaluate_days(
 ) -> EvaluatedDays:
     """Replace the days [start_day, end_day) of prediction_accuracy: errors of the forecasts *for* these days.
 
-    A day of truth is one partition, so a late or corrected reading changes the accuracy of its own day only, and
+    A day of actual values is one partition, so a late or corrected reading changes the accuracy of its own day only;
     evaluating a day again with the same tables gives the same rows. Forecasts from the days before are read as far
     back as the longest horizon reaches.
 
-    Raises TableError when there are no predictions or no features yet.
+    Raises TableError when there are no forecasts or no features yet.
     """
-    counts = lakehouse.read(names.BATCH_PREDICTIONS, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
-    versions = [lakehouse.version(name) for name in (names.SENSOR_FEATURES, names.BATCH_PREDICTIONS)]
+    counts = lakehouse.read(names.FORECASTS, start_day, end_day).groupBy("date").count().toArrow().to_pylist()
+    versions = [lakehouse.version(name) for name in (names.SENSOR_FEATURES, names.FORECASTS)]
     rows_by_day: dict[str, int] = {}
     known_by_day: dict[str, int] = {}
-    note = lakehouse.made_from(names.SENSOR_FEATURES, names.BATCH_PREDICTIONS)
+    note = lakehouse.made_from(names.SENSOR_FEATURES, names.FORECASTS)
     uri = lakehouse.uri(PREDICTION_ACCURACY.name)
-    for begin, end in commits({r["date"]: r["count"] for r in counts}, start_day, end_day, rows_per_commit):
+    for begin, end in commits(
+        {r["date"]: r["count"] // FORECASTS_PER_WIDE_ROW for r in counts}, start_day, end_day, rows_per_commit
+    ):
         rows = with_all_systems(accuracy_of_days(lakehouse, settings, begin, end))
         receipt = lakehouse.replace_days(PREDICTION_ACCURACY, rows, begin, end, note | span_note(begin, end))
         rows_by_day.update(receipt.rows_by_day)
@@ -63,22 +65,24 @@ def evaluate_days(
 
 def accuracy_of_days(lakehouse: Lakehouse, settings: Settings, start_day: date, end_day: date) -> pl.DataFrame:
     """Rows per system of [start_day, end_day); only these few numbers per day leave the workers."""
-    reach = settings.forecast_horizon * settings.feature_step
+    reach = settings.horizons[-1] * settings.feature_step
     tasks = TaskGrid(start_day, end_day, timedelta(days=1), timedelta(0))
     origins = TaskGrid(start_day, end_day, timedelta(days=1), reach)
-    predictions = lakehouse.read(names.BATCH_PREDICTIONS, origins.first_day_read, end_day)
+    forecasts = lakehouse.read(names.FORECASTS, origins.first_day_read, end_day)
     features = lakehouse.read(names.SENSOR_FEATURES, origins.first_day_read, end_day)
+    # Labels that are no column of their own are told by the distance to the band.
+    measured = [
+        n for n in (*SENSOR, *settings.labels, *(f"{n}_band_distance" for n in SENSOR)) if n in features.columns
+    ]
     types = {
-        **{field.name: field.dataType.simpleString() for field in predictions.select(*NEEDED).schema},
-        settings.target_col: "double",
-        "is_env_optimal": "boolean",
+        **{field.name: field.dataType.simpleString() for field in forecasts.select(*NEEDED).schema},
+        **{field.name: field.dataType.simpleString() for field in features.select(*measured).schema},
     }
     # One frame of both kinds of rows, told apart by `horizon`: in pysail 0.7.2 cogroup().applyInArrow fails on nulls
     # ("Found unmasked nulls for non-nullable StructArray field"), and unionByName leaves absent columns without a type.
-    due = typed(tasks.assign(predictions.select(*NEEDED), "prediction_for"), types)
-    seen = [name for name in (*KEYS, settings.target_col, "is_env_optimal") if name in features.columns]
-    both = due.unionByName(typed(origins.assign(features.select(*seen), "timestamp"), types))
-    compare = comparison(tasks, settings.without_secrets())
+    due = typed(tasks.assign(forecasts.select(*NEEDED), "prediction_for"), types)
+    both = due.unionByName(typed(origins.assign(features.select(*KEYS, *measured), "timestamp"), types))
+    compare = comparison(tasks, measured, settings.without_secrets())
     rows = both.groupBy("system_id", "task").applyInArrow(compare, spark_schema(PREDICTION_ACCURACY)).toArrow()
     return pl.DataFrame(pl.from_arrow(rows)).select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())
 
@@ -92,14 +96,17 @@ def typed(frame: DataFrame, types: Mapping[str, str]) -> DataFrame:
     return frame.select(*columns, "task")
 
 
-def comparison(tasks: TaskGrid, settings: Settings) -> Callable[[pa.Table], pa.Table]:
-    """The function of one system's predictions and feature rows of one task, told apart by `horizon`."""
+def comparison(tasks: TaskGrid, measured: Sequence[str], settings: Settings) -> Callable[[pa.Table], pa.Table]:
+    """The function of one system's forecasts and feature rows of one task, told apart by `horizon`."""
 
     def compare(both: pa.Table) -> pa.Table:
-        rows = pl.DataFrame(pl.from_arrow(both)).with_columns(pl.col("timestamp").dt.convert_time_zone("UTC"))
-        is_prediction = pl.col("horizon").is_not_null()
+        rows = pl.DataFrame(pl.from_arrow(both)).with_columns(
+            pl.col("timestamp", "prediction_for").dt.convert_time_zone("UTC").dt.cast_time_unit("us")
+        )
+        is_forecast = pl.col("horizon").is_not_null()
         start, end = tasks.bounds(rows["task"][0])
-        found = accuracy_by_system(rows.filter(is_prediction), rows.filter(~is_prediction), settings, start, end)
+        features = rows.filter(~is_forecast).select(*KEYS, *measured).sort(KEYS)
+        found = accuracy_by_system(rows.filter(is_forecast).select(NEEDED), features, settings, start, end)
         return to_spark_arrow(found, PREDICTION_ACCURACY)
 
     return compare

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 
 import polars as pl
 
-from hydro_assets.monitoring.accuracy import ALL_SYSTEMS
 from hydro_assets.monitoring.drift import drifted_shares
+from hydro_assets.quality.prediction_findings import cell_ratios
 from hydro_assets.settings import Settings
 
 DATA_FAULTS = ("stale_input", "unknown_target")
@@ -76,33 +76,19 @@ def bad_data_shares(quality_by_day: Mapping[str, Mapping[str, int]]) -> dict[dat
 
 
 def _accuracy_reason(accuracy: pl.DataFrame, settings: Settings, days: Collection[date], day: date) -> list[str]:
-    """The ensemble of all systems, over all horizons, against the baseline on the same rows."""
+    """The ensemble against the best baseline on the same rows: mean of their ratio over targets and lead times."""
     config = settings.monitoring
-    weight = pl.col("n")
-    errors = (
-        accuracy.filter(
-            pl.col("model") == "ensemble",
-            pl.col("system_id") == ALL_SYSTEMS,
-            pl.col("target_col") == settings.target_col,
-            pl.col("date").is_in(list(days)),
-        )
-        .drop_nulls(["mae", "baseline_mae"])
-        .group_by("date")
-        .agg(
-            n=weight.sum(),
-            mae=(pl.col("mae") * weight).sum() / weight.sum(),
-            baseline=(pl.col("baseline_mae") * weight).sum() / weight.sum(),
-        )
-        .filter(pl.col("n") >= config.min_known)
-    )
-    broken = errors.filter(pl.col("mae") > (1 + config.worse_than_baseline) * pl.col("baseline"))
+    cells = cell_ratios(accuracy.filter(pl.col("date").is_in(list(days))), config.min_known)
+    errors = cells.group_by("date").agg(pl.col("ratio").mean())
+    broken = errors.filter(pl.col("ratio") > 1 + config.worse_than_baseline)
     newest = broken.filter(pl.col("date") == day)
     if newest.is_empty() or broken.height < config.violations:
         return []
-    today = newest.row(0, named=True)
+    worst = cells.filter(pl.col("date") == day).sort("ratio", descending=True).row(0, named=True)
     return [
-        f"accuracy: the ensemble's MAE was over the baseline's on {broken.height} of the last {config.window_days} "
-        f"days, on {day} {today['mae']:.4g} against {today['baseline']:.4g}"
+        f"accuracy: the ensemble's MAE was over the best baseline's on {broken.height} of the last "
+        f"{config.window_days} days, on {day} {newest['ratio'].item():.4g} times it in the mean over targets and lead "
+        f"times, most of all {worst['target']} {worst['lead_minutes']:g} min ahead ({worst['ratio']:.4g} times)"
     ]
 
 

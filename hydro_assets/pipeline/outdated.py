@@ -16,10 +16,10 @@ from hydro_assets.features.staleness import BuiltDays, ChangedDays, Reach, stale
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import LogReading
 from hydro_assets.lakehouse.warehouse_log import change_log
-from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
-from hydro_assets.registry.serving import serving_version
+from hydro_assets.registry.coverage import misfits
+from hydro_assets.registry.mlflow_client import tracking_errors
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.registry.tracking import trained_with
-from hydro_assets.registry.versions import find_version, versions
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names
 
@@ -45,15 +45,16 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
     wanted, made = made_with(settings), BuiltDays().advance(built)
     days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), made, Reach.of(settings), wanted))
     models = tuple(k for k in MODELS if days or built is None or not _is_current(settings, k, built.table.version))
-    serving = {k: v for k in MODELS if (v := serving_version(settings, k)) is not None}
-    predictions = log.read(names.BATCH_PREDICTIONS, None)
+    serving = {k: v for k in MODELS if (v := RegisteredModel(settings, k).serving_version()) is not None}
+    predictions, forecasts = (log.read(name, None) for name in (names.BATCH_PREDICTIONS, names.FORECASTS))
     is_scored = (
         built is not None
         and predictions is not None
+        and forecasts is not None
         and predictions.days <= built.days
         and is_covered(built, scored_days(predictions, serving), _look_back(settings))
         and lakehouse.exists(names.SYSTEM_OUTLOOK)
-        and is_followed(predictions.days, log.read(names.PREDICTION_ACCURACY, None), [predictions, built], FOLLOWED)
+        and is_followed(predictions.days, log.read(names.PREDICTION_ACCURACY, None), [forecasts, built], FOLLOWED)
         and is_followed(built.days, log.read(names.FEATURE_DRIFT, None), [built], FOLLOWED[1:], serving)
     )
     return Outdated(days, models, bool(days or models) or not is_scored, _changed_settings(made, wanted))
@@ -113,7 +114,7 @@ def is_covered(features: LogReading, scored: Mapping[date, int], look_back: time
     )
 
 
-FOLLOWED = (names.BATCH_PREDICTIONS, names.SENSOR_FEATURES)
+FOLLOWED = (names.FORECASTS, names.SENSOR_FEATURES)
 
 
 def is_followed(
@@ -142,28 +143,24 @@ def is_followed(
 
 
 def _look_back(settings: Settings) -> timedelta:
-    from hydro_assets.forecasting.contract import Task
+    from hydro_assets.forecasting.info import history_steps
 
-    horizons = range(1, settings.forecast_horizon + 1)
-    task = Task.of(settings.target_col, horizons, settings.sequence_length, settings.feature_step, settings.gap_limit)
-    return task.history_steps * settings.feature_step
+    step = settings.feature_step
+    return history_steps(settings.horizons, settings.sequence_length, step) * step
 
 
 def _is_current(settings: Settings, kind: str, feature_version: int) -> bool:
-    """Whether the newest version can be read, and learned from these features, for this target, as configured."""
-    from hydro_assets.registry.serving import fetch_package, misfits
-
-    name = registered_name(settings, kind)
-    with tracking_errors(settings, f"Looking up the newest version of {name}"):
-        client = mlflow_client(settings)
-        newest = next(iter(versions(client, name)), None)
-        found = None if newest is None else find_version(client, name, newest)
+    """Whether the newest version can be read, and learned from these features what the settings ask, as configured."""
+    model = RegisteredModel(settings, kind)
+    with tracking_errors(settings, f"Looking up the newest version of {model.name}"):
+        newest = next(iter(model.versions()), None)
+        found = None if newest is None else model.find(newest)
     if found is None or found.tags.get("feature_version") != str(feature_version):
         return False
     if found.tags.get("settings") != trained_with(settings, kind):
         return False
     try:
-        package = fetch_package(settings, kind, found.version)
+        info = model.fetch(str(found.version)).info
     except ModelUnavailableError:  # a new version is the way out
         return False
-    return not misfits(package, settings)
+    return not misfits(info, settings)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 from hydro_assets.durations import duration_text
-from hydro_assets.forecasting.baselines import BASELINES
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.scoring import serving_models
 from hydro_assets.settings import Settings
-from hydro_assets.tables import names
+from hydro_assets.tables import BASELINES, names
 
 TABLES = (
     names.IOT_DATA,
     names.SENSOR_FEATURES,
+    names.FORECASTS,
     names.BATCH_PREDICTIONS,
     names.SYSTEM_OUTLOOK,
     names.PREDICTION_ACCURACY,
@@ -33,18 +32,26 @@ class TableCount:
 
 @dataclass(frozen=True)
 class ErrorRow:
+    """A serving model on one part of the rows. `baseline` is the best of the three on the same rows."""
+
     kind: str
     version: str
-    horizon: str
+    lead_time: str
     split: str
     n: int
-    mae: float | None
-    persistence: float | None
-    short_mean: float | None
+    mae: float
+    baseline: str
+    baseline_mae: float
+
+    @property
+    def skill(self) -> float | None:
+        return 1 - self.mae / self.baseline_mae if self.baseline_mae > 0 else None
 
 
 @dataclass(frozen=True)
 class ModelErrors:
+    """All of one target."""
+
     target: str
     unit: str
     rows: tuple[ErrorRow, ...]
@@ -69,17 +76,27 @@ def table_counts(lakehouse: Lakehouse) -> list[TableCount]:
 
 
 def model_errors(settings: Settings) -> list[ModelErrors]:
-    """Validation and holdout MAE of each serving model beside both baselines, from the package itself."""
+    """Holdout MAE of each serving model per target and lead time beside the best baseline, from the package itself."""
     models = serving_models(settings)
-    rows = []
-    target, unit = settings.target_col, ""
+    found: dict[str, list[ErrorRow]] = {}
+    units: dict[str, str] = {}
     for kind, package in models.packages.items():
-        unit = package.info.unit
-        measured = {(m["split"], m["horizon"], m["model"]): m for m in package.info.metrics}
-        for split, horizon in sorted({key[:2] for key in measured}, key=lambda k: (k[1], k[0] != "validation")):
-            own = measured.get((split, horizon, kind))
-            base = [measured.get((split, horizon, b), {}).get("mae") for b in BASELINES]
-            ahead = duration_text(timedelta(seconds=horizon * package.info.step_seconds))
-            n = own["n"] if own else 0
-            rows.append(ErrorRow(kind, models.versions[kind], ahead, split, n, own["mae"] if own else None, *base))
-    return [ModelErrors(target, unit, tuple(rows))] if rows else []
+        info = package.info
+        measured = {(m["split"], m["target"], m["horizon"], m["model"]): m for m in info.metrics}
+        units |= {target.name: target.unit for target in info.targets}
+        for target in info.target_names:
+            for horizon in info.horizons:
+                cell = {name: measured.get(("holdout", target, horizon, name)) for name in (kind, *BASELINES)}
+                own = cell.pop(kind)
+                known = {name: row["mae"] for name, row in cell.items() if row is not None and row["mae"] is not None}
+                if own is None or own["mae"] is None or not known:
+                    continue
+                best = min(known, key=known.__getitem__)
+                ahead, version = duration_text(horizon * info.step), models.versions[kind]
+                row = ErrorRow(kind, version, ahead, "holdout", own["n"], own["mae"], best, known[best])
+                found.setdefault(target, []).append(row)
+    order = {duration_text(h * settings.feature_step): h for h in settings.horizons}
+    return [
+        ModelErrors(target, units[target], tuple(sorted(rows, key=lambda r: order.get(r.lead_time, 0))))
+        for target, rows in found.items()
+    ]

@@ -21,7 +21,9 @@ from hydro_assets.tables import names
 
 if TYPE_CHECKING:
     from hydro_assets.registry.promotion import PromotionDecision
-    from hydro_assets.registry.registry import RegisteredVersion
+    from hydro_assets.registry.registered_model import RegisteredModel
+    from hydro_assets.registry.registration import RegisteredVersion
+    from hydro_assets.registry.tracking import Provenance
     from hydro_assets.training.train import TrainingResult
 
 
@@ -31,12 +33,13 @@ GIT_COMMIT = "HYDRO_GIT_COMMIT"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A training and what became of it."""
+    """A training and what became of it. `result` is None where an earlier attempt of the same step had trained."""
 
-    result: TrainingResult
+    result: TrainingResult | None
     registered: RegisteredVersion
     decision: PromotionDecision
     features: TableVersion
+    provenance: Provenance
 
 
 def train_model(
@@ -48,9 +51,12 @@ def train_model(
     dagster_run_id: str | None = None,
     asset: str | None = None,
 ) -> TrainedModel:
-    """Train `kind` on the whole feature table; `settings` may differ from the lakehouse's in model parameters only.
+    """Train `kind` on the whole feature table, register it, and let it compete with the champion.
 
-    The training window is held to its contract first, so that a training by hand cannot learn from bad data.
+    `settings` may differ from the lakehouse's in what and how is trained; the competition goes by the lakehouse's, so
+    that a training of one target cannot take others away. The training window is held to its contract first, so that a
+    training by hand cannot learn from bad data. The order is: open the run, train, log, end the run, register, judge,
+    log the decision, move the alias. A Dagster step that is repeated goes on after what its earlier attempt registered.
 
     Raises:
         TableError: there is no feature table.
@@ -58,14 +64,16 @@ def train_model(
             were made with other settings than those of now.
         TrainingError, TrackingError: nothing can be learned, or MLflow did not take it.
     """
+    from hydro_assets.pipeline.competition import promote
     from hydro_assets.quality import raise_if_bad
     from hydro_assets.quality.feature_findings import training_window_findings
-    from hydro_assets.registry.promotion import promote
-    from hydro_assets.registry.registry import train_and_register
+    from hydro_assets.registry.registered_model import RegisteredModel
+    from hydro_assets.registry.registration import registered_before
     from hydro_assets.registry.tracking import Provenance, trained_with
 
     settings = settings or lakehouse.settings
     require_one_making(lakehouse)
+    model = RegisteredModel(settings, kind)
     with feature_rows(lakehouse) as (features, version):
         remedy = "Mend these days in Gold and rebuild their features, or train on other data; nothing was trained"
         raise_if_bad(training_window_findings(features, settings), remedy)
@@ -82,38 +90,39 @@ def train_model(
             gold_version=gold.version if gold else None,
             settings=trained_with(settings, kind),
         )
-        result, registered = train_and_register(kind, features, settings, provenance, on_progress=on_progress)
-        decision = promote(settings, kind, features, trained_at)
-    _record(lakehouse, decision)
+        result, registered = None, registered_before(model, provenance)
+        if registered is None:
+            result, registered = train_and_register(model, features, provenance, on_progress)
+        decision = promote(lakehouse, kind, features, trained_at)
     if on_progress is not None:
         on_progress(decision.reason)
-    return TrainedModel(result, registered, decision, version)
+    return TrainedModel(result, registered, decision, version, provenance)
 
 
-def compete(lakehouse: Lakehouse, kind: str, decided_at: datetime, version: str | None = None) -> PromotionDecision:
-    """Judge a version, by default the challenger, against the champion on the feature table as it is now; log it."""
-    from hydro_assets.registry.promotion import promote
+def train_and_register(
+    model: RegisteredModel,
+    features: pl.DataFrame,
+    provenance: Provenance,
+    on_progress: Callable[[str], None] | None = None,
+) -> tuple[TrainingResult, RegisteredVersion]:
+    """Train inside an MLflow run, log it, end the run, register. A training that fails leaves a FAILED run.
 
-    with feature_rows(lakehouse) as (features, _):
-        decision = promote(lakehouse.settings, kind, features, decided_at, version)
-    _record(lakehouse, decision)
-    return decision
+    Raises:
+        TrainingError: nothing can be learned from `features`.
+        TrackingError: MLflow did not take the run or the version; versions registered before are untouched.
+    """
+    from hydro_assets.forecasting.info import DataFacts
+    from hydro_assets.registry.registration import register
+    from hydro_assets.registry.run_log import log_training
+    from hydro_assets.registry.tracking import training_run
+    from hydro_assets.training.train import train
 
-
-def roll_back(lakehouse: Lakehouse, kind: str, decided_at: datetime, version: str | None = None) -> PromotionDecision:
-    """Make a version, by default the champion before the present one, champion again, and log it."""
-    from hydro_assets.registry.promotion import rollback
-
-    decision = rollback(lakehouse.settings, kind, decided_at, version)
-    _record(lakehouse, decision)
-    return decision
-
-
-def _record(lakehouse: Lakehouse, decision: PromotionDecision) -> None:
-    from hydro_assets.registry.promotion import log_rows
-    from hydro_assets.tables import PROMOTION_LOG
-
-    lakehouse.append(PROMOTION_LOG, log_rows([decision]))
+    read = {names.SENSOR_FEATURES: provenance.feature_version, names.IOT_DATA: provenance.gold_version}
+    facts = DataFacts(table=provenance.feature_table, versions={t: v for t, v in read.items() if v is not None})
+    with training_run(model, provenance) as run:
+        result = train(model.kind, features, model.settings, data_facts=facts, on_progress=on_progress)
+        digest = log_training(run, result, features)
+    return result, register(run, result, digest)
 
 
 def _span(features: pl.DataFrame) -> str:

@@ -10,7 +10,7 @@ from hydro_assets.errors import HydroError
 from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.reading_account import reading_account
-from hydro_assets.settings import Settings
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.tables import MODELS, Table, names
 
 
@@ -51,11 +51,13 @@ def verify(lakehouse: Lakehouse, last_runs: Callable[[], Sequence[LastRun]]) -> 
         _item("readings in Gold and in features", lambda: _account(lakehouse)),
         _item("schema of sensor_features", lambda: _schema(lakehouse)),
     ]
+    models = [RegisteredModel(settings, kind) for kind in MODELS]
+    items += [_item(f"experiment {model.experiment}", lambda m=model: _experiment(m)) for model in models]
+    items += [_item(f"model {model.name}", lambda m=model: _model(m)) for model in models]
     items += [
-        _item(f"experiment {getattr(settings.experiments, k)}", lambda k=k: _experiment(settings, k)) for k in MODELS
+        _item(settings.table(name), lambda n=name: _predictions(lakehouse, n))
+        for name in (names.FORECASTS, names.BATCH_PREDICTIONS)
     ]
-    items += [_item(f"model {getattr(settings.models, k)}", lambda k=k: _model(settings, k)) for k in MODELS]
-    items.append(_item(settings.table(names.BATCH_PREDICTIONS), lambda: _predictions(lakehouse)))
     return items + _last_runs(last_runs)
 
 
@@ -105,13 +107,11 @@ def _schema(lakehouse: Lakehouse) -> tuple[bool, str]:
     return True, f"{len(stored)} columns, as described"
 
 
-def _experiment(settings: Settings, kind: str) -> tuple[bool, str]:
-    from hydro_assets.registry.mlflow_client import experiment_name, mlflow_client, tracking_errors
+def _experiment(model: RegisteredModel) -> tuple[bool, str]:
+    from hydro_assets.registry.mlflow_client import tracking_errors
 
-    name = experiment_name(settings, kind)
-    with tracking_errors(settings, f"Reading experiment {name}"):
-        client = mlflow_client(settings)
-        found = client.get_experiment_by_name(name)
+    with tracking_errors(model.settings, f"Reading experiment {model.experiment}"):
+        found, client = model.client.get_experiment_by_name(model.experiment), model.client
         runs = [] if found is None else list(client.search_runs([found.experiment_id], order_by=["start_time DESC"]))
     if not runs:
         return False, "no run yet: materialise the model, or hydro train"
@@ -119,24 +119,27 @@ def _experiment(settings: Settings, kind: str) -> tuple[bool, str]:
     return finished > 0, f"runs: {len(runs)}, finished: {finished}, the newest is {runs[0].info.status}"
 
 
-def _model(settings: Settings, kind: str) -> tuple[bool, str]:
-    from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
-    from hydro_assets.registry.serving import serving_version
-    from hydro_assets.registry.versions import CHAMPION, aliases, versions
+def _model(model: RegisteredModel) -> tuple[bool, str]:
+    """Not ok where the version that serves leaves something out that the settings ask."""
+    from hydro_assets.registry.coverage import gaps
+    from hydro_assets.registry.mlflow_client import tracking_errors
+    from hydro_assets.registry.registered_model import CHAMPION
 
-    name = registered_name(settings, kind)
-    with tracking_errors(settings, f"Reading {name}"):
-        client = mlflow_client(settings)
-        found = versions(client, name)
-        champion = aliases(client, name).get(CHAMPION)
-    if not found:
+    with tracking_errors(model.settings, f"Reading {model.name}"):
+        found, champion = model.versions(), model.aliases().get(CHAMPION)
+    serving = model.serving_version() if found else None
+    if serving is None:
         return False, "no version yet: materialise the model, or hydro train"
-    serving = serving_version(settings, kind)
-    return True, f"versions: {len(found)}, champion {champion or 'none'}, serving {serving}"
+    info = model.load(serving).info
+    text = f"versions: {len(found)}, champion {champion or 'none'}, serving {serving}: {', '.join(info.target_names)}"
+    text += f"; probability of {', '.join(info.labels)}" if info.labels else ""
+    if less := gaps(info, model.settings):
+        return False, f"{text}; it does not forecast {'; '.join(less)}: train it with the present settings"
+    return True, text
 
 
-def _predictions(lakehouse: Lakehouse) -> tuple[bool, str]:
-    n, text = _span(lakehouse, names.BATCH_PREDICTIONS, "timestamp")
+def _predictions(lakehouse: Lakehouse, table: str) -> tuple[bool, str]:
+    n, text = _span(lakehouse, table, "timestamp")
     return n > 0, text
 
 

@@ -1,4 +1,4 @@
-"""How MLflow is reached, and what things are called there: the one place that knows local, server and Databricks."""
+"""How MLflow is reached, and how its errors are told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from filelock import FileLock
 
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+Found = TypeVar("Found")
 SQLITE = "sqlite:///"
 
 
 def mlflow_client(settings: Settings) -> MlflowClient:
     """Client of the configured tracking server and registry; the folder of a SQLite file is made when missing."""
-    tracking, file = settings.tracking_uri, _sqlite_file(settings)
+    tracking, file = settings.tracking_uri, sqlite_file(settings.tracking_uri)
     if (login := settings.mlflow_login) is not None:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = login
     if file is None:
@@ -36,10 +37,9 @@ def mlflow_client(settings: Settings) -> MlflowClient:
         return client
 
 
-def _sqlite_file(settings: Settings) -> Path | None:
+def sqlite_file(tracking: str) -> Path | None:
     """The file of a SQLite tracking URI."""
-    uri = settings.tracking_uri
-    return Path(uri.removeprefix(SQLITE).partition("?")[0]) if uri.startswith(SQLITE) else None
+    return Path(tracking.removeprefix(SQLITE).partition("?")[0]) if tracking.startswith(SQLITE) else None
 
 
 def client_of(tracking: str, registry: str) -> MlflowClient:
@@ -58,42 +58,6 @@ def client_of(tracking: str, registry: str) -> MlflowClient:
 
 def is_unity_catalog(registry: str) -> bool:
     return registry.startswith(("databricks-uc", "uc:"))
-
-
-def registered_name(settings: Settings, kind: str) -> str:
-    """Registered model of a kind: `hydroponics_lstm_forecast`, under Unity Catalog `{catalog}.models.{name}`."""
-    name: str = getattr(settings.models, kind)
-    if not is_unity_catalog(settings.registry_uri) or "." in name:
-        return name
-    return f"{settings.catalog}.models.{name}"
-
-
-def experiment_name(settings: Settings, kind: str) -> str:
-    """Experiment of a kind. Databricks keeps experiments as workspace files, so there it lies under /Shared."""
-    name: str = getattr(settings.experiments, kind)
-    if settings.tracking_uri.startswith("databricks") and not name.startswith("/"):
-        return f"/Shared/{name}"
-    return name
-
-
-def experiment_id(client: MlflowClient, settings: Settings, kind: str) -> str:
-    """Id of the experiment of `kind`, which is made when missing (by whichever of two processes is first)."""
-    from mlflow.exceptions import MlflowException
-    from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
-
-    name = experiment_name(settings, kind)
-    if (found := client.get_experiment_by_name(name)) is not None:
-        return found.experiment_id
-    location = None
-    if (file := _sqlite_file(settings)) is not None:  # MLflow's default is the working directory of whoever trains
-        location = (file.absolute().parent / "artifacts" / name).as_uri()
-    try:
-        return client.create_experiment(name, artifact_location=location)
-    except MlflowException as exc:
-        made_elsewhere = client.get_experiment_by_name(name)
-        if exc.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS) or made_elsewhere is None:
-            raise
-        return made_elsewhere.experiment_id
 
 
 @contextmanager
@@ -132,29 +96,14 @@ def at_once(call: Callable[[], None]) -> None:
         call()
 
 
-def run_url(settings: Settings, experiment: str, run_id: str) -> str | None:
-    """Page of a run, or None for a local file store, which has pages only while `mlflow ui` runs."""
-    if (base := _pages(settings)) is None:
+def found_or_none(look_up: Callable[..., Found], *key: str) -> Found | None:
+    """Result of an MLflow look-up, None when MLflow says that there is no such thing."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    try:
+        return look_up(*key)
+    except MlflowException as exc:
+        if exc.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
         return None
-    return f"{base}/experiments/{experiment}/runs/{run_id}"
-
-
-def version_url(settings: Settings, name: str, version: str) -> str | None:
-    """Page of a registered version, or None for a local file store."""
-    if (base := _pages(settings)) is None:
-        return None
-    if is_unity_catalog(settings.registry_uri):
-        return f"{base.removesuffix('/ml')}/explore/data/models/{name.replace('.', '/')}/version/{version}"
-    return f"{base}/models/{name}/versions/{version}"
-
-
-def _pages(settings: Settings) -> str | None:
-    uri = settings.tracking_uri
-    if uri.startswith("databricks"):
-        from mlflow.utils.databricks_utils import get_databricks_host_creds
-
-        return f"{get_databricks_host_creds(uri).host.rstrip('/')}/ml"
-    if uri.startswith(("http://", "https://")):
-        scheme, _, rest = uri.partition("://")
-        return f"{scheme}://{rest.rpartition('@')[2].rstrip('/')}/#"  # without a password that the URI may carry
-    return None

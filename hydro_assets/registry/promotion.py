@@ -1,120 +1,123 @@
-"""Champion and challenger: which version serves, the way back, and the log of every decision."""
+"""Champion and challenger: which version may serve, how the alias moves, the way back, the log of every decision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import polars as pl
 
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
-from hydro_assets.registry.comparison import Candidate, Damaged, PromotionDecision, decide
-from hydro_assets.registry.mlflow_client import mlflow_client, registered_name, tracking_errors
-from hydro_assets.registry.serving import fetch_package, misfits
-from hydro_assets.registry.versions import CHALLENGER, CHAMPION, aliases, find_version, is_whole
-from hydro_assets.settings import Settings
+from hydro_assets.registry.coverage import misfits
+from hydro_assets.registry.mlflow_client import tracking_errors
+from hydro_assets.registry.registered_model import CHALLENGER, CHAMPION, RegisteredModel
 from hydro_assets.tables import PROMOTION_LOG
 
+if TYPE_CHECKING:
+    from hydro_assets.forecasting.package import ForecastPackage
+
 PREVIOUS = "previous_champion"  # tag of a version: the champion that it replaced, where a rollback returns to
+TRAINED_AT = "trained_at"  # tag of a version
 
 
-def promote(
-    settings: Settings,
-    kind: str,
-    features: pl.DataFrame,
-    decided_at: datetime,
-    version: str | None = None,
-) -> PromotionDecision:
-    """Judge a version of `kind` against the champion on `features` and move the alias if it wins.
+@dataclass(frozen=True)
+class PromotionDecision:
+    """One row of `predictions.promotion_log`."""
 
-    A version that cannot be loaded is refused; a champion that cannot be loaded does not stand in the way of a version
-    that is better than the baseline.
+    decided_at: datetime
+    kind: str
+    model_name: str
+    action: Literal["promoted", "kept", "rolled_back"]
+    champion_before: str | None
+    champion_after: str | None
+    reason: str
+    challenger: str | None = None
+    challenger_error: float | None = None
+    champion_error: float | None = None
+    error_difference: float | None = None
+    error_difference_low: float | None = None
+    error_difference_high: float | None = None
+    challenger_brier: float | None = None
+    champion_brier: float | None = None
+    compared: int = 0
+    holdout_start: datetime | None = None
+    holdout_end: datetime | None = None
 
-    Args:
-        features: feature rows of the holdout with history before it; the holdout runs from the start of the judged
-            version's own to the last row.
-        version: what is judged; default the challenger.
-
-    Raises:
-        TrackingError: the registry or the store of the files does not answer. Nothing is changed: a champion that
-            cannot be reached is not a damaged one.
-    """
-    name = registered_name(settings, kind)
-    with tracking_errors(settings, f"Looking up champion and challenger of {name}"):
-        given = aliases(mlflow_client(settings), name)
-    current, judged = given.get(CHAMPION), version or given.get(CHALLENGER)
-
-    def kept(reason: str) -> PromotionDecision:
-        return PromotionDecision(decided_at, kind, name, "kept", current, current, reason, judged)
-
-    if judged is None:
-        return kept(f"{name} has no challenger to judge")
-    if judged == current:
-        return kept(f"version {judged} is champion already")
-    challenger = _candidate(settings, kind, judged)
-    if isinstance(challenger, Damaged):
-        return kept(f"version {judged} cannot be judged: {challenger.problem}")
-    champion = None if current is None else _candidate(settings, kind, current)
-    decision = decide(settings, kind, challenger, champion, features, decided_at)
-    apply(decision, settings)
-    return decision
+    @property
+    def promoted(self) -> bool:
+        return self.action == "promoted"
 
 
-def _candidate(settings: Settings, kind: str, version: str) -> Candidate | Damaged:
+class Candidate(NamedTuple):
+    """A registered version, its package, and when it was trained (None: nobody knows)."""
+
+    version: str
+    package: ForecastPackage
+    trained_at: datetime | None = None
+
+
+class Damaged(NamedTuple):
+    """A registered version that cannot be loaded, and why."""
+
+    version: str
+    problem: str
+
+
+def candidate(model: RegisteredModel, version: str) -> Candidate | Damaged:
     """The version with its package, or why it must not serve."""
-    name = registered_name(settings, kind)
-    with tracking_errors(settings, f"Looking up version {version} of {name}"):
-        client = mlflow_client(settings)
-        found = find_version(client, name, version)
-        half = found is not None and not is_whole(client, found)
+    with tracking_errors(model.settings, f"Looking up version {version} of {model.name}"):
+        found = model.find(version)
+        half = found is not None and not model.is_whole(found)
     if half:
         return Damaged(version, "it was not registered whole")
     try:
-        return Candidate(version, fetch_package(settings, kind, version))
+        package = model.fetch(version)
     except ModelUnavailableError as error:
         return Damaged(version, error.problem)
+    trained_at = None if found is None else found.tags.get(TRAINED_AT)
+    return Candidate(version, package, None if trained_at is None else datetime.fromisoformat(trained_at))
 
 
-def apply(decision: PromotionDecision, settings: Settings) -> None:
+def apply(decision: PromotionDecision, model: RegisteredModel) -> None:
     """Make the winner of `decision` champion; a decision to keep changes nothing."""
     if not decision.promoted or decision.champion_after is None:
         return
-    name, winner = decision.model_name, decision.champion_after
-    with tracking_errors(settings, f"Promoting version {winner} of {name}"):
-        client = mlflow_client(settings)
+    name, winner = model.name, decision.champion_after
+    with tracking_errors(model.settings, f"Promoting version {winner} of {name}"):
         if decision.champion_before is not None:
-            client.set_model_version_tag(name, winner, PREVIOUS, decision.champion_before)
-        client.set_registered_model_alias(name, CHAMPION, winner)
-        if aliases(client, name).get(CHALLENGER) == winner:  # a newer challenger may have come meanwhile
-            client.delete_registered_model_alias(name, CHALLENGER)
+            model.client.set_model_version_tag(name, winner, PREVIOUS, decision.champion_before)
+        model.client.set_registered_model_alias(name, CHAMPION, winner)
+        if model.aliases().get(CHALLENGER) == winner:  # a newer challenger may have come meanwhile
+            model.client.delete_registered_model_alias(name, CHALLENGER)
 
 
-def rollback(settings: Settings, kind: str, decided_at: datetime, version: str | None = None) -> PromotionDecision:
+def rollback(model: RegisteredModel, decided_at: datetime, version: str | None = None) -> PromotionDecision:
     """Make an earlier version champion again: `version`, by default the one before the present champion.
 
     Raises:
         ModelUnavailableError: there is no champion, or none before it, or that version cannot serve.
     """
-    name = registered_name(settings, kind)
-    remedy = f"Choose a version among those that MLflow lists: `hydro rollback {kind} --version N`"
-    with tracking_errors(settings, f"Rolling back {name}"):
-        client = mlflow_client(settings)
-        current = aliases(client, name).get(CHAMPION)
-        champion = None if current is None else find_version(client, name, current)
+    name = model.name
+    remedy = f"Choose a version among those that MLflow lists: `hydro rollback {model.kind} --version N`"
+    with tracking_errors(model.settings, f"Rolling back {name}"):
+        current = model.aliases().get(CHAMPION)
+        champion = None if current is None else model.find(current)
         previous = version or (None if champion is None else champion.tags.get(PREVIOUS))
         if previous is None or previous == current:
             state = "no champion" if current is None else f"no champion before version {current}"
             state = state if previous is None else f"version {current} as champion already"
             raise ModelUnavailableError(f"{name} has {state}", remedy)
-        target = _candidate(settings, kind, previous)
-        problems = [target.problem] if isinstance(target, Damaged) else misfits(target.package, settings)
+        target = candidate(model, previous)
+        problems = [target.problem] if isinstance(target, Damaged) else misfits(target.package.info, model.settings)
         if problems:
             raise ModelUnavailableError(f"Version {previous} of {name} cannot serve: {'; '.join(problems)}", remedy)
-        client.set_registered_model_alias(name, CHAMPION, previous)
+        model.client.set_registered_model_alias(name, CHAMPION, previous)
     replaced = "serves" if current is None else f"serves again in place of version {current}"
-    return PromotionDecision(decided_at, kind, name, "rolled_back", current, previous, f"version {previous} {replaced}")
+    reason = f"version {previous} {replaced}"
+    return PromotionDecision(decided_at, model.kind, name, "rolled_back", current, previous, reason)
 
 
 def log_rows(decisions: Iterable[PromotionDecision]) -> pl.DataFrame:

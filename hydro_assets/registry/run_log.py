@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from hydro_assets.registry.mlflow_client import at_once, registered_name, tracking_errors
+from hydro_assets.registry.artifact import PACKAGE_FOLDER, mlflow_type, package_digest, save_artifact
+from hydro_assets.registry.mlflow_client import at_once, tracking_errors
 from hydro_assets.registry.model_card import model_card
-from hydro_assets.registry.pyfunc_model import PACKAGE_FOLDER, mlflow_type, package_digest, save_pyfunc
 from hydro_assets.registry.tracking import Provenance, TrainingRun
 from hydro_assets.settings import WITH_SECRETS, Settings
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Metric
 
-    from hydro_assets.training.train import TrainingResult
+    from hydro_assets.registry.trained import Trained
 
 MODEL_FOLDER = "model"
 
@@ -35,7 +35,7 @@ _PARAMS_PER_REQUEST = 100
 _PARAM_LENGTH = 500  # 6000 since MLflow 2.10, 500 on older servers
 
 
-def log_training(run: TrainingRun, result: TrainingResult, features: pl.DataFrame) -> str:
+def log_training(run: TrainingRun, result: Trained, features: pl.DataFrame) -> str:
     """Write everything about `result` into `run`; returns the digest of its package.
 
     `features` are training rows: their schema is logged, and some of them become the model's input example.
@@ -43,44 +43,45 @@ def log_training(run: TrainingRun, result: TrainingResult, features: pl.DataFram
     Raises:
         TrackingError: MLflow did not take it, or there is no room on the disk.
     """
-    with tracking_errors(run.settings, f"Logging the training of {run.kind}"):
+    with tracking_errors(run.model.settings, f"Logging the training of {run.model.kind}"):
         _log_values(run, result, features)
         with tempfile.TemporaryDirectory() as scratch:
-            model = Path(scratch) / MODEL_FOLDER
-            save_pyfunc(result.package, features, model)
+            folder = Path(scratch) / MODEL_FOLDER
+            save_artifact(result.package, features, folder)
             write_artifacts(Path(scratch), run, result)
-            run.client.log_artifacts(run.run_id, scratch)
-            return package_digest(model / PACKAGE_FOLDER)
+            run.model.client.log_artifacts(run.run_id, scratch)
+            return package_digest(folder / PACKAGE_FOLDER)
 
 
-def _log_values(run: TrainingRun, result: TrainingResult, features: pl.DataFrame) -> None:
+def _log_values(run: TrainingRun, result: Trained, features: pl.DataFrame) -> None:
     """Parameters, metrics and the training data."""
     from mlflow.entities import Param
 
-    settings, client = run.settings, run.client
+    settings, client = run.model.settings, run.model.client
     chosen = flat(parameters_of(settings, result))
     parameters = [Param(legal_name(name), str(value)[:_PARAM_LENGTH]) for name, value in chosen]
     for start in range(0, len(parameters), _PARAMS_PER_REQUEST):
         client.log_batch(run.run_id, params=parameters[start : start + _PARAMS_PER_REQUEST])
-    metrics = metrics_of(result, run.kind, round(run.provenance.trained_at.timestamp() * 1000))
+    metrics = metrics_of(result, run.model.kind, round(run.provenance.trained_at.timestamp() * 1000))
     for start in range(0, len(metrics), _METRICS_PER_REQUEST):
         client.log_batch(run.run_id, metrics=metrics[start : start + _METRICS_PER_REQUEST])
     if (dataset := dataset_of(run.provenance, features)) is not None:
         at_once(lambda: client.log_inputs(run.run_id, [dataset]))
 
 
-def parameters_of(settings: Settings, result: TrainingResult) -> dict[str, Any]:
+def parameters_of(settings: Settings, result: Trained) -> dict[str, Any]:
     """Model and training parameters."""
     return {**result.params, "gap_limit_seconds": settings.gap_limit.total_seconds(), **result.package.info.split}
 
 
-def metrics_of(result: TrainingResult, kind: str, at_ms: int) -> list[Metric]:
-    """Metrics of all systems together, per horizon and in the mean over horizons, and the history of every epoch or,
-    `validation_loss_h1` and `validation_log_loss_h1`, boosting round.
+def metrics_of(result: Trained, kind: str, at_ms: int) -> list[Metric]:
+    """Metrics of all systems together per target and horizon, their means, and the history of every epoch or round.
 
-    `holdout_mae_h1` is the model's own, `holdout_mae_low_h1` and `holdout_mae_high_h1` bound it,
-    `holdout_mae_h1_persistence` is that of a baseline, `holdout_mae` the mean over horizons. Single systems, and the
-    bounds of the baselines, are in `metrics.csv` and `classification.csv`.
+    `holdout_mae_ph_level_h1` is the model's own, with `_low` and `_high` behind `mae` its bounds;
+    `holdout_mae_ph_level_h1_persistence` is that of a baseline, `holdout_brier_is_env_optimal_h1` of a label,
+    `holdout_leaving_brier_ph_level_h60` of leaving the crop band, `holdout_mae_ph_level` the mean over horizons, and
+    `holdout_skill` the mean over targets and horizons. Single systems, and the bounds of the baselines, are in
+    `metrics.csv` and `classification.csv`.
     """
     from mlflow.entities import Metric
 
@@ -90,31 +91,41 @@ def metrics_of(result: TrainingResult, kind: str, at_ms: int) -> list[Metric]:
         own = row["model"] == kind
         for stat, value in _numbers(row, "horizon"):
             if own or not _is_bound(stat):
-                values[f"{row['split']}_{stat}_h{row['horizon']}{'' if own else '_' + row['model']}"] = value
-    means = pooled.filter(pl.col("model") == kind).group_by("split", maintain_order=True)
+                name = f"{row['split']}_{stat}_{row['target']}_h{row['horizon']}"
+                values[name if own else f"{name}_{row['model']}"] = value
+    means = pooled.filter(pl.col("model") == kind).group_by("split", "target", maintain_order=True)
     for row in means.agg(pl.selectors.numeric().mean()).iter_rows(named=True):
         for stat, value in _numbers(row, "horizon", "n"):
             if not _is_bound(stat):  # the mean of bounds bounds nothing
-                values[f"{row['split']}_{stat}"] = value
+                values[f"{row['split']}_{stat}_{row['target']}"] = value
+    values |= summary_metrics(result, kind)
     if result.classification is not None:
         for row in result.classification.filter(pl.col("system_id") == "all").iter_rows(named=True):
             for stat, value in _numbers(row, "horizon", "n"):
-                values[f"{row['split']}_{stat}_h{row['horizon']}"] = value
+                values[f"{row['split']}_{stat}_{row['label']}_h{row['horizon']}"] = value
+    if result.leaving is not None:
+        for row in result.leaving.iter_rows(named=True):
+            for stat, value in _numbers(row, "horizon"):
+                values[f"{row['split']}_leaving_{stat}_{row['target']}_h{row['horizon']}"] = value
     metrics = [Metric(legal_name(key), value, at_ms, 0) for key, value in values.items()]
     for entry in result.history:
-        suffix = f"_h{entry['horizon']:.0f}" if "horizon" in entry else ""
+        suffix = "".join(f"_{entry[key]}" for key in ("name",) if key in entry)
+        suffix += f"_h{entry['horizon']:.0f}" if "horizon" in entry else ""
         step = int(entry["epoch"] if "epoch" in entry else entry["round"])
         losses = _numbers(entry, "epoch", "round", "horizon")
         metrics += [Metric(legal_name(f"{key}{suffix}"), value, at_ms, step) for key, value in losses]
     return metrics
 
 
-def summary_metrics(result: TrainingResult, kind: str) -> dict[str, float]:
-    """The few numbers that are shown with a version: errors and skill, mean over horizons."""
-    means = {m.key: m.value for m in metrics_of(result, kind, 0)}
-    stats = ("mae", "rmse", "skill_persistence", "skill_short_mean")
-    names = [f"{split}_{stat}" for split in ("validation", "holdout") for stat in stats]
-    return {name: float(f"{means[name]:.6g}") for name in names if name in means}
+def summary_metrics(result: Trained, kind: str) -> dict[str, float]:
+    """The few numbers that are shown with a version: skill, and coverage, mean over targets and horizons."""
+    own = result.metrics.filter(pl.col("system_id") == "all", pl.col("model") == kind, pl.col("split") != "train")
+    means = own.group_by("split", maintain_order=True).agg(pl.col("skill", "coverage_80", "coverage_95").mean())
+    return {
+        f"{row['split']}_{stat}": float(f"{value:.6g}")
+        for row in means.iter_rows(named=True)
+        for stat, value in _numbers(row)
+    }
 
 
 def dataset_of(provenance: Provenance, features: pl.DataFrame) -> DatasetInput | None:
@@ -137,16 +148,16 @@ def dataset_of(provenance: Provenance, features: pl.DataFrame) -> DatasetInput |
     return DatasetInput(dataset._to_mlflow_entity(), [InputTag(k, v) for k, v in tags.items()])
 
 
-def write_artifacts(folder: Path, run: TrainingRun, result: TrainingResult) -> None:
+def write_artifacts(folder: Path, run: TrainingRun, result: Trained) -> None:
     """Config, features, scaler, error tables, history, plots, training log, environment and model card as files.
 
     `folder` holds the saved model; the scaler in it is written out once more, where a reader of the run looks for it.
     """
     info = result.package.info
-    settings = run.settings.model_dump(mode="json", exclude=set(_NOT_LOGGED))
+    settings = run.model.settings.model_dump(mode="json", exclude=set(_NOT_LOGGED))
     features = [{"name": name, "unit": info.feature_units.get(name, "")} for name in info.features]
     saved = (folder / MODEL_FOLDER / PACKAGE_FOLDER / "package.json").read_text(encoding="utf-8")
-    learner = json.loads(saved)["forecaster"]
+    learner = json.loads(saved)["learner"]
     files: dict[str, str] = {
         "config.json": json.dumps(settings, indent=2),
         "features.json": json.dumps(features, indent=2),
@@ -161,12 +172,17 @@ def write_artifacts(folder: Path, run: TrainingRun, result: TrainingResult) -> N
             info,
             result.metrics,
             run.provenance,
-            registered_name(run.settings, run.kind),
+            run.model.name,
             classification=result.classification,
+            leaving=result.leaving,
         ),
     }
     if result.classification is not None:
         files["classification.csv"] = result.classification.write_csv()
+    if result.leaving is not None:
+        files["leaving.csv"] = result.leaving.write_csv()
+    if result.leaving_reliability is not None:
+        files["leaving_reliability.csv"] = result.leaving_reliability.write_csv()
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     (folder / "plots").mkdir()

@@ -20,13 +20,8 @@ from filelock import FileLock, Timeout
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from hydro_assets.durations import duration_text
-from hydro_assets.registry.mlflow_client import (
-    experiment_id,
-    experiment_name,
-    mlflow_client,
-    registered_name,
-    tracking_errors,
-)
+from hydro_assets.registry.mlflow_client import tracking_errors
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS
 
@@ -89,16 +84,14 @@ def trained_with(settings: Settings, kind: str) -> str:
 class TrainingRun:
     """An MLflow run that is being written."""
 
-    client: MlflowClient
-    settings: Settings
-    kind: str
+    model: RegisteredModel
     provenance: Provenance
     experiment_id: str
     run_id: str
 
 
 @contextmanager
-def training_run(settings: Settings, kind: str, provenance: Provenance) -> Iterator[TrainingRun]:
+def training_run(model: RegisteredModel, provenance: Provenance) -> Iterator[TrainingRun]:
     """Open the MLflow run of one training, and end it: FINISHED, KILLED on Ctrl-C or exit, FAILED on any error.
 
     Runs that killed processes left behind are marked KILLED first (see `close_orphans`).
@@ -106,20 +99,19 @@ def training_run(settings: Settings, kind: str, provenance: Provenance) -> Itera
     Raises:
         TrackingError: MLflow cannot be reached or written.
     """
-    lock_name = uuid4().hex
-    lock, doing = _lock(settings, lock_name), f"Logging the training of {kind}"
+    lock_name, settings = uuid4().hex, model.settings
+    lock, doing = _lock(settings, lock_name), f"Logging the training of {model.kind}"
     with _held(lock):
         with tracking_errors(settings, doing):
-            client = mlflow_client(settings)
-            experiment = experiment_id(client, settings, kind)
+            client, experiment = model.client, model.experiment_id()
             close_orphans(client, settings, experiment, provenance)
             run_id = client.create_run(
                 experiment,
-                run_name=f"{kind} {provenance.trained_at:%Y-%m-%d %H:%M}",
-                tags=_tags(settings, kind, provenance) | {LOCK: lock_name},
+                run_name=f"{model.kind} {provenance.trained_at:%Y-%m-%d %H:%M}",
+                tags=_tags(model, provenance) | {LOCK: lock_name},
             ).info.run_id
         try:
-            yield TrainingRun(client, settings, kind, provenance, experiment, run_id)
+            yield TrainingRun(model, provenance, experiment, run_id)
             with tracking_errors(settings, doing):
                 client.set_terminated(run_id, "FINISHED")
         except BaseException as exc:  # also Ctrl-C and exit: whatever ends the training must end its run
@@ -137,12 +129,11 @@ def end_abandoned(settings: Settings, at: datetime, dagster_run_is_over: Callabl
         return []
     closed: list[str] = []
     with tracking_errors(settings, "Looking for abandoned trainings"):
-        client = mlflow_client(settings)
-        for kind in MODELS:
-            experiment = client.get_experiment_by_name(experiment_name(settings, kind))
+        for model in (RegisteredModel(settings, kind) for kind in MODELS):
+            experiment = model.client.get_experiment_by_name(model.experiment)
             if experiment is not None:
                 looking = Provenance(trained_at=at)
-                closed += close_orphans(client, settings, experiment.experiment_id, looking, dagster_run_is_over)
+                closed += close_orphans(model.client, settings, experiment.experiment_id, looking, dagster_run_is_over)
     return closed
 
 
@@ -237,14 +228,15 @@ def _end_unfinished(client: MlflowClient, run_id: str, cause: BaseException) -> 
         cause.add_note(f"MLflow run {run_id} could not be marked {status} ({exc}); the next training will do it.")
 
 
-def _tags(settings: Settings, kind: str, provenance: Provenance) -> dict[str, str]:
+def _tags(model: RegisteredModel, provenance: Provenance) -> dict[str, str]:
+    settings = model.settings
     tags = provenance.tags() | {
-        "model_type": kind,
+        "model_type": model.kind,
         "target_col": settings.target_col,
         "horizon": str(settings.forecast_horizon),
         "feature_step": duration_text(settings.feature_step),
-        "experiment_name": experiment_name(settings, kind),
-        "registered_model": registered_name(settings, kind),
+        "experiment_name": model.experiment,
+        "registered_model": model.name,
     }
     if provenance.git_commit is not None:
         tags["mlflow.source.git.commit"] = provenance.git_commit  # the key that MLflow's pages show

@@ -1,4 +1,4 @@
-"""What a registered model must fit before it may serve, and the columns that serving adds to a feature row."""
+"""The models of a scoring run: what they must fit before they may serve, and what they read."""
 
 from __future__ import annotations
 
@@ -8,33 +8,31 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from hydro_assets.errors import ModelUnavailableError
-from hydro_assets.registry.serving import misfits
+from hydro_assets.registry.coverage import misfits
 from hydro_assets.settings import Settings
-from hydro_assets.tables import Column, Table, batch_predictions_table
+from hydro_assets.tables import OPTIMAL_FLAGS
 
 if TYPE_CHECKING:
     from hydro_assets.forecasting.package import ForecastPackage
 
-PREDICTION_COLUMNS: tuple[Column, ...] = batch_predictions_table(Table("", (), "")).columns
-
 
 @dataclass(frozen=True)
 class ServingModels:
-    """The models of one scoring run, and their registered versions, by kind (`columns.MODELS`)."""
+    """The models of one scoring run, and their registered versions, by kind (`tables.MODELS`)."""
 
     packages: Mapping[str, ForecastPackage]
     versions: Mapping[str, str]
 
 
 def require_fitting(packages: Mapping[str, ForecastPackage], columns: Iterable[str], settings: Settings) -> None:
-    """Refuse models of another target, grid or horizon, or that need a feature which `columns` lacks.
+    """Refuse models of another grid, or that need a feature which `columns` lacks.
 
     Raises ModelUnavailableError that names every misfit of every model.
     """
     present = set(columns)
     problems: list[str] = []
     for kind, package in packages.items():
-        found = misfits(package, settings)
+        found = misfits(package.info, settings)
         if lacking := [name for name in package.info.features if name not in present]:
             found.append(f"it needs features that the table lacks: {', '.join(lacking)}")
         problems += [f"the {kind} model does not fit: {problem}" for problem in found]
@@ -50,3 +48,26 @@ def look_back(packages: Mapping[str, ForecastPackage], settings: Settings) -> ti
     Without a model it is the gap limit, in which the target's last known value is looked for.
     """
     return max((package.info.lookback for package in packages.values()), default=settings.gap_limit)
+
+
+def columns_read(models: ServingModels, settings: Settings, present: Iterable[str]) -> list[str]:
+    """The columns of the feature table that scoring reads, of those that are present."""
+    bands = (f"{OPTIMAL_FLAGS[label]}_band_distance" for label in settings.labels if label in OPTIMAL_FLAGS)
+    read = {"system_id", "timestamp", settings.target_col, *settings.labels, *bands, "ec_level_band_distance"}
+    for package in models.packages.values():
+        read |= {*package.info.features, *package.info.target_names}
+    return [name for name in present if name in read]
+
+
+def primary_target(models: Mapping[str, ForecastPackage], columns: Iterable[str], settings: Settings) -> str:
+    """`settings.target_col`; the primary target of the models where the farm does not measure that."""
+    if settings.target_col in set(columns) or not models:
+        return settings.target_col
+    return next(iter(models.values())).info.primary
+
+
+def served_targets(models: Mapping[str, ForecastPackage], columns: Iterable[str], settings: Settings) -> list[str]:
+    """What is forecast: the primary target, then what the models cover of `settings.targets` (None: all they cover)."""
+    covered = [name for package in models.values() for name in package.info.target_names]
+    wanted = [name for name in covered if settings.targets is None or name in settings.targets]
+    return list(dict.fromkeys([primary_target(models, columns, settings), *wanted]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -10,15 +10,19 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.errors import TableError
-from hydro_assets.scoring.members import PREDICTION_COLUMNS, require_fitting
+from hydro_assets.forecasting.grid import TimeGrid
+from hydro_assets.forecasting.labels import label_values
+from hydro_assets.forecasting.leaving import leaving_probability, path_odds
+from hydro_assets.scoring.members import require_fitting, served_targets
 from hydro_assets.settings import Settings
-from hydro_assets.tables import KEYS, MODELS, SENSOR
+from hydro_assets.tables import BASELINES, BOUNDS, FORECASTS, KEYS, MODELS, SENSOR
 
 if TYPE_CHECKING:
     from hydro_assets.forecasting.package import ForecastPackage
 
-BOUNDS = ("lower_80", "upper_80", "lower_95", "upper_95")
-ROW = (*KEYS, "horizon")
+CELL = (*KEYS, "target", "horizon")
+LABELLER = "lightgbm"
+"""The kind of model that forecasts labels."""
 
 
 def score_system(
@@ -30,87 +34,133 @@ def score_system(
     end: datetime,
     scored_at: datetime,
 ) -> pl.DataFrame:
-    """One row per feature row with start <= timestamp < end and horizon 1 .. forecast_horizon.
+    """Rows of `tables.FORECASTS`: per feature row with start <= timestamp < end, each target and label, each horizon.
 
     `frame`: feature rows of one system, sorted by timestamp, with the history that the models look back on.
-    `packages`, `versions`: by kind (`columns.MODELS`); a kind that is absent has no model that may serve.
-    Returns all columns of `frame`, then `columns.batch_predictions_table`'s own. Forecasts are in the target's unit
-    and end at its physical range (a relative humidity of 101 % becomes 100 %).
+    `packages`, `versions`: by kind (`tables.MODELS`); a kind that is absent has no model that may serve. Targets are
+    `members.served_targets`, horizons are `settings.horizons`.
+    Forecasts are in the target's unit and end at its physical range (a relative humidity of 101 % becomes 100 %).
 
     `ensemble_avg` is the mean of the forecasts of `ensemble_members`; its interval is the mean of their bounds, which
     holds at least its nominal share only as far as the members err together (`prediction_accuracy` measures it).
     `prediction_quality`:
     - `ok`: every model forecast;
     - `fallback`: no model did, the baseline serves as the only member and there is no interval;
-    - `model_missing`, `no_window`, `stale_input`, `out_of_range_input`, `unknown_target`, ...: why the first absent
-      model did not forecast; `ensemble_avg` is then of the others, or null where nothing can be said.
+    - `model_missing`, `not_covered` (the model was not trained for this target or lead time), `no_window`,
+      `stale_input`, `out_of_range_input`, `unknown_target`, ...: why the first absent model did not forecast;
+      `ensemble_avg` is then of the others, or null where nothing can be said;
+    - of a label: `ok`, or `one_class`: training saw one class only, and the probability is its smoothed share.
     `prediction_reason` names the reason of each absent model.
 
-    Raises ModelUnavailableError when a model is of another target, grid or horizon, or needs an absent feature, and
-    TableError when a row is there twice.
+    Raises ModelUnavailableError when a model is of another grid or needs an absent feature, and TableError when a row
+    is there twice.
     """
+    from hydro_assets.forecasting.package import predict_all
+
     require_fitting(packages, frame.columns, settings)
     if twice := frame.height - frame.select(KEYS).n_unique():
         raise TableError(f"{twice} feature rows repeat a (system_id, timestamp)", "Build these feature days again")
-    origins = frame.filter(pl.col("timestamp").is_between(start, end, closed="left"))
-    horizons = pl.DataFrame({"horizon": range(1, settings.forecast_horizon + 1)}, schema={"horizon": pl.Int32})
-    rows = origins.select(*KEYS, _last_known(frame, settings, start, end)).join(horizons, how="cross")
+    origins = frame.filter(pl.col("timestamp").is_between(start, end, closed="left")).select(KEYS)
+    targets = served_targets(packages, frame.columns, settings)
+    rows = _cells(origins, targets, settings.horizons).join(
+        _last_known(frame, targets, settings, start, end), on=(*KEYS, "target"), how="left", maintain_order="left"
+    )
+    rows = rows.join(_baselines(packages, frame, start, end), on=CELL, how="left", maintain_order="left")
+    said = predict_all(packages, frame, start, end) if packages else {}
+    now = frame.select(*KEYS, *(name for name in targets if name in frame.columns))
     for kind in MODELS:
-        forecast = _forecast(kind, packages.get(kind), frame, start, end)
-        rows = rows.join(forecast, on=ROW, how="left", maintain_order="left", validate="1:1")
-    scored = (
-        rows.with_columns(
-            baseline_prediction=pl.coalesce(*(f"{kind}_baseline" for kind in MODELS), "last_known"),
+        forecast = _forecast(kind, packages.get(kind), said.get(kind), now, settings)
+        rows = rows.join(forecast, on=CELL, how="left", maintain_order="left", validate="1:1")
+    rows = rows.with_columns(_members(packages)).with_columns(_served())
+    labels = _labels(packages.get(LABELLER), frame, settings, start, end)
+    return (
+        pl.concat([rows, labels], how="diagonal")
+        .with_columns(
+            date=pl.col("timestamp").dt.date(),
+            lead_minutes=pl.col("horizon") * (settings.feature_step.total_seconds() / 60),
             prediction_for=pl.col("timestamp") + pl.col("horizon") * settings.feature_step,
-            target_col=pl.lit(settings.target_col),
+            is_in_training=_is_in_training(packages),
             inference_timestamp=pl.lit(scored_at).cast(pl.Datetime("us", "UTC")),
             **{f"{kind}_version": pl.lit(versions.get(kind), pl.String) for kind in MODELS},
         )
-        .with_columns(_members())
-        .with_columns(_served())
-        .select(c.name for c in PREDICTION_COLUMNS)
+        .select(FORECASTS.column_names)
     )
-    # Both are in the order of the origins, then of the horizons: laid side by side, hundreds of columns are not copied.
-    steps = settings.forecast_horizon
-    wide = origins if steps == 1 else origins[np.arange(origins.height).repeat(steps)]
-    return wide.select(frame.columns).hstack(scored)
 
 
-def _last_known(frame: pl.DataFrame, settings: Settings, start: datetime, end: datetime) -> pl.Series:
-    """The target's last step mean, what persistence says; null once it is as old as the gap limit."""
-    target = settings.target_col
-    value = pl.col(target).fill_nan(None) if target in frame.columns else pl.lit(None, pl.Float64)
-    return (
-        frame.select(
-            "timestamp",
-            value=value.forward_fill(),
-            seen=pl.when(value.is_not_null()).then("timestamp").forward_fill(),
+def _cells(origins: pl.DataFrame, targets: Sequence[str], horizons: Sequence[int]) -> pl.DataFrame:
+    """Every origin with every target and horizon, in this order."""
+    cells = pl.DataFrame(
+        {"target": np.repeat(targets, len(horizons)), "horizon": list(horizons) * len(targets)},
+        schema={"target": pl.String, "horizon": pl.Int32},
+    )
+    return origins.join(cells, how="cross", maintain_order="left_right")
+
+
+def _last_known(
+    frame: pl.DataFrame, targets: Sequence[str], settings: Settings, start: datetime, end: datetime
+) -> pl.DataFrame:
+    """[keys, target, last_known]: the last step mean; null once it is as old as the gap limit."""
+    parts = []
+    for target in targets:
+        value = pl.col(target).fill_nan(None) if target in frame.columns else pl.lit(None, pl.Float64)
+        seen = pl.when(value.is_not_null()).then("timestamp").forward_fill()
+        parts.append(
+            frame.select(*KEYS, target=pl.lit(target), value=value.forward_fill(), seen=seen).select(
+                *KEYS,
+                "target",
+                last_known=pl.when(pl.col("timestamp") - pl.col("seen") < settings.gap_limit).then("value"),
+            )
         )
-        .filter(pl.col("timestamp").is_between(start, end, closed="left"))
-        .select(last_known=pl.when(pl.col("timestamp") - pl.col("seen") < settings.gap_limit).then("value"))
-        .to_series()
+    return pl.concat(parts).filter(pl.col("timestamp").is_between(start, end, closed="left"))
+
+
+def _baselines(
+    packages: Mapping[str, ForecastPackage], frame: pl.DataFrame, start: datetime, end: datetime
+) -> pl.DataFrame:
+    """[cell, persistence, short_mean, same_time_yesterday]: of the first model that covers the cell."""
+    empty = pl.DataFrame(
+        schema={
+            "system_id": pl.String,
+            "timestamp": pl.Datetime("us", "UTC"),
+            "target": pl.String,
+            "horizon": pl.Int32,
+            **dict.fromkeys(BASELINES, pl.Float64),
+        }
     )
+    parts, covered = [empty], set[tuple[str, int]]()
+    for package in packages.values():
+        info = package.info
+        cells = {(name, h) for name in info.target_names for h in info.horizons}
+        if cells <= covered:
+            continue
+        known = package.baselines(frame, start, end).select(empty.columns)
+        parts.append(known)
+        covered |= cells
+    return pl.concat(parts).unique(CELL, keep="first", maintain_order=True) if len(parts) > 2 else pl.concat(parts)
 
 
 def _forecast(
-    kind: str, package: ForecastPackage | None, frame: pl.DataFrame, start: datetime, end: datetime
+    kind: str, package: ForecastPackage | None, said: pl.DataFrame | None, now: pl.DataFrame, settings: Settings
 ) -> pl.DataFrame:
-    """Keys, horizon and the columns of one model, each prefixed by its kind; no rows when there is no model."""
-    names = ("prediction", "baseline", *BOUNDS, "reason")
-    types = {**dict.fromkeys(names, pl.Float64), "reason": pl.String}
-    keys = {"system_id": pl.String, "timestamp": pl.Datetime("us", "UTC"), "horizon": pl.Int32}
-    probability = {"lightgbm_optimal_probability": pl.Float64} if kind == "lightgbm" else {}
-    if package is None:
-        return pl.DataFrame(schema={**keys, **{f"{kind}_{name}": types[name] for name in names}, **probability})
-    limits = SENSOR.get(package.info.target_col)
-    low, high = (limits.low, limits.high) if limits else (None, None)
-    numbers = ("prediction", "baseline", *BOUNDS)
-    possible = [pl.when(pl.col(n).is_finite()).then(pl.col(n).clip(low, high)).alias(n) for n in numbers]
+    """The cell and the columns of one model, each prefixed by its kind; no rows when there is no model."""
+    numbers = ("prediction", "baseline", *BOUNDS, "leaving")
+    types = {**dict.fromkeys(numbers, pl.Float64), "reason": pl.String}
+    if package is None or said is None:
+        keys = {"system_id": pl.String, "timestamp": pl.Datetime("us", "UTC"), "target": pl.String, "horizon": pl.Int32}
+        return pl.DataFrame(schema={**keys, **{f"{kind}_{name}": dtype for name, dtype in types.items()}})
+    low, high = (
+        pl.col("target").replace_strict(_limits(side), default=None, return_dtype=pl.Float64) for side in (0, 1)
+    )
+    possible = [
+        pl.when(pl.col(n).is_finite()).then(pl.min_horizontal(pl.max_horizontal(n, low), high)).alias(n)
+        for n in ("prediction", "baseline", *BOUNDS)
+    ]
+    leaving = _leaving(package, said, now, settings)
     out = (
-        package.predict(frame, start, end)
+        said.join(leaving, on=CELL, how="left", maintain_order="left")
         .with_columns(possible)
         .with_columns(
-            *(pl.when(pl.col("prediction").is_not_null()).then(bound).alias(bound) for bound in BOUNDS),
+            *(pl.when(pl.col("prediction").is_not_null()).then(bound).alias(bound) for bound in (*BOUNDS, "leaving")),
             reason=pl.when(pl.col("prediction").is_not_null())
             .then(pl.lit("ok"))
             .when(pl.col("quality") == "ok")
@@ -118,25 +168,96 @@ def _forecast(
             .otherwise("quality"),
         )
     )
-    return out.select(
-        *ROW,
-        *(pl.col(name).cast(types[name]).alias(f"{kind}_{name}") for name in names),
-        *(pl.col("optimal_probability").alias(name) for name in probability),
+    return out.select(*CELL, *(pl.col(name).cast(dtype).alias(f"{kind}_{name}") for name, dtype in types.items()))
+
+
+def _limits(side: int) -> dict[str, float | None]:
+    """Physical range of every sensor, lower (0) or upper (1) end."""
+    return {name: (column.low, column.high)[side] for name, column in SENSOR.items()}
+
+
+def _leaving(package: ForecastPackage, said: pl.DataFrame, now: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """[cell, leaving]: what one model says of leaving the band up to each horizon, for targets that have a band."""
+    parts = [said.select(*CELL, leaving=pl.lit(None, pl.Float64)).clear()]
+    horizons = package.info.horizons
+    for target, band in settings.crop.bands().items():
+        mine = said.filter(pl.col("target") == target)
+        if mine.is_empty() or target not in now.columns:
+            continue
+        odds = path_odds(mine, band.low, band.high).join(
+            now.select(*KEYS, now=target), on=KEYS, how="left", maintain_order="left"
+        )
+        shape = (-1, len(horizons))  # [n * H] -> [n, H]
+        value = odds["now"].fill_null(np.nan).to_numpy().reshape(shape)[:, 0]
+        p = leaving_probability(
+            odds["odds"].fill_null(np.nan).to_numpy().reshape(shape),
+            (value < band.low) | (value > band.high),
+            target,
+            horizons,
+            package.info.leaving,
+        )
+        parts.append(
+            odds.select(*KEYS, target=pl.lit(target), horizon="horizon", leaving=pl.Series(p.ravel()).fill_nan(None))
+        )
+    return pl.concat(parts)
+
+
+def _labels(
+    package: ForecastPackage | None, frame: pl.DataFrame, settings: Settings, start: datetime, end: datetime
+) -> pl.DataFrame:
+    """Rows of the labels that the model forecasts; the baseline says that the present state lasts."""
+    if package is None or not package.info.labels:
+        return pl.DataFrame(schema={"target": pl.String})
+    asked = pl.col("label").is_in(settings.labels) & pl.col("horizon").is_in(settings.horizons)
+    said = package.probabilities(frame, start, end).filter(asked)
+    grid = TimeGrid.of(frame, settings.feature_step, settings.gap_limit)
+    state = pl.concat(
+        grid.frame.select(*KEYS, label=pl.lit(name), state=pl.Series(label_values(grid, name)).fill_nan(None))
+        for name in package.info.labels
+    )
+    said = said.join(state, on=(*KEYS, "label"), how="left", maintain_order="left")
+    probability = pl.col("probability")
+    return said.select(
+        *KEYS,
+        "horizon",
+        target="label",
+        **{f"{LABELLER}_prediction": probability},
+        ensemble_avg=probability,
+        ensemble_members=pl.when(probability.is_not_null()).then(pl.lit(LABELLER)),
+        baseline_prediction="state",
+        persistence="state",
+        prediction_quality="quality",
+        prediction_reason=pl.when(pl.col("quality") != "ok").then(pl.concat_str(pl.lit(f"{LABELLER}: "), "quality")),
     )
 
 
-def _members() -> list[pl.Expr]:
+def _is_in_training(packages: Mapping[str, ForecastPackage]) -> pl.Expr:
+    """Whether any model learned from, or was calibrated on, the row."""
+    at = pl.col("timestamp")
+    learned = [
+        (at >= package.info.train_start) & (at < package.info.learned_until)
+        for package in packages.values()
+        if package.info.train_start is not None and package.info.learned_until is not None
+    ]
+    return pl.any_horizontal(learned) if learned else pl.lit(False)
+
+
+def _members(packages: Mapping[str, ForecastPackage]) -> list[pl.Expr]:
     """Which models forecast, what they say together, and what kept the others."""
     kinds = [pl.when(pl.col(f"{k}_prediction").is_not_null()).then(pl.lit(k)) for k in MODELS]
-    reasons = {k: pl.col(f"{k}_reason").fill_null("model_missing") for k in MODELS}
+    absent_as = {k: "not_covered" if k in packages else "model_missing" for k in MODELS}
+    reasons = {k: pl.col(f"{k}_reason").fill_null(absent_as[k]) for k in MODELS}
     absent = [pl.when(reason != "ok").then(pl.concat_str(pl.lit(f"{k}: "), reason)) for k, reason in reasons.items()]
     # A model that was there and could not forecast this row says more than one that is not there at all.
     spoken = [pl.when(pl.col(f"{k}_reason") != "ok").then(f"{k}_reason") for k in MODELS]
-    missing = [pl.when(pl.col(f"{k}_reason").is_null()).then(pl.lit("model_missing")) for k in MODELS]
+    missing = [pl.when(pl.col(f"{k}_reason").is_null()).then(pl.lit(absent_as[k])) for k in MODELS]
     return [
         pl.concat_list(kinds).list.drop_nulls().list.join(",").alias("learned"),
         pl.mean_horizontal(*(f"{k}_prediction" for k in MODELS)).alias("learned_avg"),
         *(pl.mean_horizontal(*(f"{k}_{bound}" for k in MODELS)).alias(bound) for bound in BOUNDS),
+        pl.mean_horizontal(*(f"{k}_leaving" for k in MODELS)).alias("leaving_probability"),
+        pl.coalesce(*(f"{k}_baseline" for k in MODELS), "last_known").alias("baseline_prediction"),
+        pl.coalesce("persistence", "last_known").alias("persistence"),
         pl.concat_str(absent, separator="; ", ignore_nulls=True).replace("", None).alias("prediction_reason"),
         pl.coalesce(*spoken, *missing, pl.lit("ok")).alias("why"),
     ]

@@ -106,18 +106,3 @@ def with_bounds(scores: dict[str, np.ndarray]) -> dict[str, float | None]:
             low, high = map(float, np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]))
         values |= {name: float(value) if is_defined else None, f"{name}_low": low, f"{name}_high": high}
     return values
-
-
-def interval_text(table: pl.DataFrame) -> pl.DataFrame:
-    """`table` to read: each score and its bounds as one text, `0.0244 (0.0231 to 0.0258)`."""
-    bounded = [c for c in table.columns if f"{c}_low" in table.columns]
-    folded = {f"{c}_{side}" for c in bounded for side in ("low", "high")}
-
-    def text(row: dict[str, float | None], name: str) -> str | None:
-        value, low, high = (row[f"{name}{bound}"] for bound in ("", "_low", "_high"))
-        if value is None:
-            return None
-        return f"{value:.4g}" if low is None or high is None else f"{value:.4g} ({low:.4g} to {high:.4g})"
-
-    texts = {c: pl.Series([text(row, c) for row in table.iter_rows(named=True)], dtype=pl.String) for c in bounded}
-    return table.with_columns(**texts).select(c for c in table.columns if c not in folded)

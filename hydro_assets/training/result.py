@@ -22,6 +22,7 @@ class TrainingResult:
         metrics, classification: METRICS_SCHEMA and CLASSIFICATION_SCHEMA.
         history: `train_loss`, `validation_loss` per epoch (recurrent) or per round, horizon and `name` of the target
             (LightGBM; a label has `train_log_loss`, `validation_log_loss`).
+        leaving, leaving_reliability: of `LeavingFit`: how good the probability of leaving the crop band is.
         importance: share of the gain per feature; permutation: percent of holdout MAE that shuffling it adds.
     """
 
@@ -35,6 +36,8 @@ class TrainingResult:
     importance: dict[str, float]
     permutation: dict[str, float]
     holdout: Outcomes
+    leaving: pl.DataFrame | None = None
+    leaving_reliability: pl.DataFrame | None = None
 
     @cached_property
     def plots(self) -> dict[str, bytes]:

@@ -14,6 +14,7 @@ from hydro_assets.settings import Settings
 from hydro_assets.training.classification import class_notes, classification_metrics
 from hydro_assets.training.describe import describe
 from hydro_assets.training.fit import FittedBases, fit
+from hydro_assets.training.fit_leaving import fit_leaving
 from hydro_assets.training.importance import permutation_importance
 from hydro_assets.training.metrics import coverage_notes, forecast_metrics
 from hydro_assets.training.prepare import PARTS, prepare
@@ -67,9 +68,12 @@ def train(
     inputs = [*fitted.learner.describe_inputs(), *(c for base in bases.served for c in base.describe_inputs())]
     notes = fitted.notes + class_notes(labels, fitted.outcomes) + coverage_notes(metrics)
     info = describe(fitted.learner, data, settings, inputs, baseline, metrics, notes, data_facts)
+    package = ForecastPackage(info, fitted.models, fitted.learner)
+    leaving = fit_leaving(package, data.grid.frame, settings.crop.bands(), data.split.validation_end)
+    package.info = info.model_copy(update={"leaving": leaving.calibrations})
     gain = fitted.told.importance
     return TrainingResult(
-        package=ForecastPackage(info, fitted.models, fitted.learner),
+        package=package,
         metrics=metrics,
         classification=pl.concat(scores) if labels else None,
         history=fitted.told.history,
@@ -79,4 +83,6 @@ def train(
         importance=gain,
         permutation=permutation_importance(fitted.learner, gain, bases, settings.seed),
         holdout=fitted.outcomes["holdout"],
+        leaving=leaving.metrics,
+        leaving_reliability=leaving.reliability,
     )

@@ -14,7 +14,7 @@ from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.feature_rows import feature_rows
 from hydro_assets.pipeline.features import build_sensor_features
 from hydro_assets.scoring.members import ServingModels
-from hydro_assets.scoring.scoring_job import predictions_as_of, score_days
+from hydro_assets.scoring.scoring_job import forecasts_as_of, score_days
 from hydro_assets.settings import Settings
 from hydro_assets.tables import GOLD_IOT_DATA, names
 from hydro_assets_tests.builders.gold_rows import gold_rows
@@ -44,7 +44,7 @@ def with_late_data(seed: int) -> pl.DataFrame:
 
 
 def filled(make_settings: Callable[..., Settings], folder: str, gold: pl.DataFrame) -> Lakehouse:
-    settings = make_settings(sequence_length=5, forecast_horizon=2, timezone="Europe/Amsterdam")
+    settings = make_settings(sequence_length=5, forecast_horizon=2, lead_times=(), timezone="Europe/Amsterdam")
     lakehouse = Lakehouse(settings.model_copy(update={"home": settings.home / folder}))
     lakehouse.append(GOLD_IOT_DATA, gold)
     build_sensor_features(lakehouse, FIRST - timedelta(days=1), END)
@@ -68,6 +68,6 @@ def test_as_of__equals_bit_for_bit_what_the_system_held_and_predicted_then(
     assert not feature_rows_of(now, start, END).equals(held)  # the late readings did change the past
     with feature_rows(now, at) as (rows, _):  # what training reads
         assert rows.equals(held)
-    written = then.read_polars(names.BATCH_PREDICTIONS).sort("system_id", "timestamp", "horizon")
-    assert predictions_as_of(now, MODELS, FIRST, END, at).equals(written)
+    written = then.read_polars(names.FORECASTS).sort("system_id", "timestamp", "target", "horizon")
+    assert forecasts_as_of(now, MODELS, FIRST, END, at).equals(written)
     assert written["ensemble_avg"].null_count() < written.height

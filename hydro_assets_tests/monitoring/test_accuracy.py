@@ -18,7 +18,7 @@ from hydro_assets.tables import sensor_features_table
 from hydro_assets_tests.builders.stand_ins import DAY, MINUTE, WindowMean, feature_rows, small_settings
 
 NEXT_DAY = DAY + timedelta(days=1)
-MODELS = {"lstm": WindowMean(0.0), "lightgbm": WindowMean(0.2, has_probability=True)}
+MODELS = {"lstm": WindowMean(0.0), "lightgbm": WindowMean(0.2, labels=("is_env_optimal",))}
 VERSIONS = {"lstm": "1", "lightgbm": "4"}
 
 
@@ -36,8 +36,8 @@ def accuracy(features: pl.DataFrame, truth: pl.DataFrame | None = None, start=DA
     return accuracy_by_system(scored(features, **settings), truth, small_settings(**settings), start, end)
 
 
-def row_of(rows: pl.DataFrame, model: str, horizon: int = 1) -> dict:
-    return rows.filter(pl.col("model") == model, pl.col("horizon") == horizon).row(0, named=True)
+def row_of(rows: pl.DataFrame, model: str, horizon: int = 1, target: str = "ph_level") -> dict:
+    return rows.filter(model=model, horizon=horizon, target=target).row(0, named=True)
 
 
 def test_errors__of_a_constant_target_are_the_models_offsets() -> None:
@@ -66,16 +66,43 @@ def test_skill__compares_with_the_baseline_on_the_same_rows() -> None:
 
 def test_classifier__is_judged_where_its_truth_is_known() -> None:
     rows = accuracy(farm_of(list(range(21))))
-    row = row_of(rows, "lightgbm")
-    assert (row["n_classified"], row["mean_probability"], row["optimal_share"]) == (20, 0.75, 0.5)
+    row = row_of(rows, "lightgbm", target="is_env_optimal")
+    assert (row["n"], row["n_events"], row["mean_probability"], row["event_share"]) == (0, 20, 0.75, 0.5)
     assert row["brier"] == pytest.approx((0.25**2 + 0.75**2) / 2)
-    assert row_of(rows, "lstm")["n_classified"] == 0
+    assert (row["n_foreseen"], row["hit_rate"]) == (20, 0.5)
+    assert row_of(rows, "lstm")["n_events"] == 0
 
 
-def test_truth_behind_a_gap__is_unknown() -> None:
+def test_leaving_the_band__is_judged_by_the_path_where_it_was_inside() -> None:
+    ph = [6.4] * 10 + [6.6, 6.4] * 5  # inside, then out in every second minute
+    rows = accuracy(farm_of(list(range(20)), ph))
+    row = row_of(rows, "ensemble", 2)
+    # Origins 4 .. 17 have a window and an actual value; of these 10, 12, 14 and 16 were outside already.
+    assert (row["n_events"], row["n"]) == (10, 14)
+    assert row["event_share"] == pytest.approx(6 / 10)  # from minute 8 on, the path of two minutes meets 6.6
+    assert 0 <= row["brier"] <= 1
+    assert row_of(rows, "lstm", 2)["n_events"] == 0
+
+
+def test_rows_that_a_model_learned_from__stand_apart() -> None:
+    models = {"lstm": WindowMean(learned_until="2024-03-01T00:10:00+00:00")}
+    frame = farm_of(list(range(20)), [6.0] * 20)
+    made = score_system(frame, models, {"lstm": "1"}, small_settings(), DAY, NEXT_DAY, NEXT_DAY)
+    rows = accuracy_by_system(made, frame, small_settings(), DAY, NEXT_DAY).filter(model="lstm", horizon=1)
+    assert dict(rows.select("is_in_training", "n").iter_rows()) == {True: 6, False: 9}
+
+
+def test_baseline__is_the_best_of_three_on_the_same_rows() -> None:
+    rows = accuracy(farm_of(list(range(20)), [6.0] * 20))
+    row = row_of(rows, "ensemble")
+    assert (row["baseline"], row["baseline_mae"], row["short_mean_mae"]) == ("persistence", 0.0, 0.5)
+    assert row["same_time_yesterday_mae"] == 0.0  # nothing is known of yesterday: it says the last value
+
+
+def test_actual_value__is_that_of_its_time_whatever_lies_between() -> None:
     frame, settings = farm_of([*range(10), 16, 17]), small_settings(forecast_horizon=7)
     rows = accuracy_by_system(score_system(frame, {}, {}, settings, DAY, NEXT_DAY, DAY), frame, settings, DAY, NEXT_DAY)
-    assert row_of(rows, "baseline", 7)["n"] == 3  # 0 to 7, 1 to 8, 2 to 9, but not 9 to 16
+    assert row_of(rows, "baseline", 7)["n"] == 4  # 0 to 7, 1 to 8, 2 to 9, and 9 to 16
 
 
 def test_forecasts__count_for_the_day_they_are_for() -> None:
@@ -128,7 +155,7 @@ FIRST, SECOND, THIRD = (date(2024, 3, d) for d in (1, 2, 3))
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
-    return make_settings(sequence_length=5, forecast_horizon=2)
+    return make_settings(sequence_length=5, forecast_horizon=2, lead_times=())
 
 
 def two_days() -> pl.DataFrame:
@@ -137,7 +164,9 @@ def two_days() -> pl.DataFrame:
 
 
 def stored(lakehouse: Lakehouse) -> pl.DataFrame:
-    return lakehouse.read_polars("predictions.prediction_accuracy").sort("date", "system_id", "model", "horizon")
+    return lakehouse.read_polars("predictions.prediction_accuracy").sort(
+        "date", "system_id", "target", "model", "horizon"
+    )
 
 
 @pytest.fixture
@@ -151,7 +180,7 @@ def test_evaluated_days__equal_the_single_process_reference(scored_farm: Lakehou
     facts = evaluate_days(scored_farm, settings, FIRST, THIRD, rows_per_commit=200)
     span = (settings, DAY, DAY + timedelta(days=2))
     parts = [accuracy_by_system(scored(f), f, *span) for _, f in two_days().group_by("system_id")]
-    expected = with_all_systems(pl.concat(parts)).sort("date", "system_id", "model", "horizon")
+    expected = with_all_systems(pl.concat(parts)).sort("date", "system_id", "target", "model", "horizon")
     found = stored(scored_farm).select(expected.columns)
     assert_frame_equal(found, expected, abs_tol=1e-12)
     assert (
@@ -171,7 +200,8 @@ def test_late_truth__changes_its_own_day_only(scored_farm: Lakehouse, settings: 
     after = stored(scored_farm)
     first, second = pl.col("date") == FIRST, pl.col("date") == SECOND
     assert after.filter(first).equals(before.filter(first))
-    assert after.filter(second)["bias"].max() < before.filter(second)["bias"].min()
+    biased = second & (pl.col("target") == "ph_level")
+    assert after.filter(biased)["bias"].max() < before.filter(biased)["bias"].min()
 
 
 def test_evaluating_twice__changes_nothing(scored_farm: Lakehouse, settings: Settings) -> None:

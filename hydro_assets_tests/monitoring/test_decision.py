@@ -22,12 +22,19 @@ def days(n: int) -> date:
 def test_model_that_is_off_for_three_days__asks_for_training(
     lakehouse: Lakehouse, make_settings: Callable[..., Settings]
 ) -> None:
-    settings = make_settings(sequence_length=5)
+    settings = make_settings(sequence_length=5, lead_times=())
     assert not retrain_decision(lakehouse, settings, days(2), None).reasons  # nothing is there yet
     minutes = [1440 * day + m for day in range(3) for m in range(100)]
     frame = feature_rows(minutes, [6.0 + 0.01 * (m % 2) for m in minutes])
     lakehouse.replace_days(sensor_features_table(MINUTE, ["ph_level", "tds_level"], []), frame, days(0), days(3))
-    score_days(lakehouse, settings, ServingModels({"lstm": WindowMean(0.5)}, {"lstm": "1"}), days(0), days(3), DAY)
+    score_days(
+        lakehouse,
+        settings,
+        ServingModels({"lstm": WindowMean(0.5, horizons=(1,))}, {"lstm": "1"}),
+        days(0),
+        days(3),
+        DAY,
+    )
     evaluate_days(lakehouse, settings, days(0), days(3))
     decision = retrain_decision(lakehouse, settings, days(2), None)
     assert decision.should_retrain

@@ -115,7 +115,7 @@ def test_drift_table__counts_all_systems_and_replaces_its_days(lakehouse: Lakeho
     table = sensor_features_table(MINUTE, ["ph_level", "tds_level"], [])
     lakehouse.replace_days(table, frame, DAY - timedelta(days=1), DAY + timedelta(days=1))
     reference = {name: reference_of(frame[name].to_numpy()) for name in ("ph_level", "tds_level")}
-    info: Any = SimpleNamespace(reference=reference, features=("tds_level",))
+    info: Any = SimpleNamespace(reference=reference, features=("tds_level",), target_names=("ph_level",))
     models = ServingModels({"gru": SimpleNamespace(info=info)}, {"gru": "2"})  # type: ignore[dict-item]
     for _ in range(2):
         facts = measure_drift(lakehouse, settings, models, DAY, DAY + timedelta(days=1))

@@ -17,13 +17,15 @@ def days_back(n: int) -> date:
     return TODAY - timedelta(days=n)
 
 
-def accuracy(newest_last: list[float | None], n: int = 1000) -> pl.DataFrame:
+def accuracy(newest_last: list[float | None], n: int = 1000, in_training: bool = False) -> pl.DataFrame:
     """The ensemble's MAE over the baseline's, per day up to today."""
     rows = [
         {
             "date": days_back(len(newest_last) - 1 - i),
             "system_id": system,
-            "target_col": "ph_level",
+            "target": "ph_level",
+            "lead_minutes": 1.0,
+            "is_in_training": in_training,
             "model": "ensemble",
             "n": n,
             "mae": ratio * 0.1,
@@ -38,7 +40,9 @@ def accuracy(newest_last: list[float | None], n: int = 1000) -> pl.DataFrame:
         schema={
             "date": pl.Date,
             "system_id": pl.String,
-            "target_col": pl.String,
+            "target": pl.String,
+            "lead_minutes": pl.Float64,
+            "is_in_training": pl.Boolean,
             "model": pl.String,
             "n": pl.Int64,
             "mae": pl.Float64,
@@ -67,11 +71,10 @@ def drift(newest_last: list[int], versions: str | list[str] = "1") -> pl.DataFra
     )
 
 
-def decide(ratios=(), drifted=(), quality=None, last_training=None, versions="1", n=1000):
+def decide(ratios=(), drifted=(), quality=None, last_training=None, versions="1", n=1000, in_training=False):
     quality = quality or {}
-    return decide_retrain(
-        accuracy(list(ratios), n), drift(list(drifted), versions), quality, small_settings(), TODAY, last_training
-    )
+    errors = accuracy(list(ratios), n, in_training)
+    return decide_retrain(errors, drift(list(drifted), versions), quality, small_settings(), TODAY, last_training)
 
 
 @pytest.mark.parametrize(
@@ -96,11 +99,25 @@ def test_accuracy_rule__needs_n_of_m_days_and_the_newest(ratios: list[float | No
 def test_reason__names_the_rule_and_its_numbers() -> None:
     decision = decide([WORSE] * 4)
     assert decision.reasons == (
-        "accuracy: the ensemble's MAE was over the baseline's on 4 of the last 7 days, on 2024-03-10 0.12 against 0.1",
+        "accuracy: the ensemble's MAE was over the best baseline's on 4 of the last 7 days, on 2024-03-10 1.2 times it "
+        "in the mean over targets and lead times, most of all ph_level 1 min ahead (1.2 times)",
     )
 
 
-def test_days_of_few_truths__are_not_judged() -> None:
+def test_rows_that_a_model_learned_from__feed_no_rule() -> None:
+    assert not decide([WORSE] * 7, in_training=True).reasons
+
+
+def test_targets_of_different_units__count_the_same() -> None:
+    """Much worse in a target of small numbers is not hidden by one of large numbers that is a little better."""
+    large = accuracy([0.99] * 7).with_columns(target=pl.lit("tds_level"), mae=99.0, baseline_mae=100.0)
+    both = pl.concat([accuracy([WORSE] * 7), large.select(accuracy([]).columns)])
+    decision = decide_retrain(both, drift([]), {}, small_settings(), TODAY, None)
+    assert decision.should_retrain
+    assert "1.095 times it in the mean" in decision.text
+
+
+def test_days_of_few_actual_values__are_not_judged() -> None:
     assert not decide([WORSE] * 7, n=10).should_retrain
 
 

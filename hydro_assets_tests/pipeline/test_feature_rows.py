@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
+from hydro_assets.forecasting.windows import SegmentGrid
 
 from hydro_assets.errors import TableError
-from hydro_assets.forecasting.windows import SegmentGrid
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.feature_rows import feature_rows
 from hydro_assets.tables import Column, Table, names

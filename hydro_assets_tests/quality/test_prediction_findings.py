@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from hydro_assets.quality import prediction_findings
-from hydro_assets.settings import Settings
 
 
 def rows(**columns: list) -> pl.DataFrame:
@@ -24,12 +23,12 @@ def rows(**columns: list) -> pl.DataFrame:
     return pl.DataFrame(good | columns)
 
 
-def failed(frame: pl.DataFrame, settings: Settings) -> dict[str, str]:
-    return {f.name: f.sentence for f in prediction_findings.day_findings(frame, settings) if not f.passed}
+def failed(frame: pl.DataFrame) -> dict[str, str]:
+    return {f.name: f.sentence for f in prediction_findings.day_findings(frame) if not f.passed}
 
 
-def test_day_findings__of_good_rows_all_pass(settings: Settings) -> None:
-    assert failed(rows(), settings) == {}
+def test_day_findings__of_good_rows_all_pass() -> None:
+    assert failed(rows()) == {}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +53,14 @@ def test_day_findings__of_good_rows_all_pass(settings: Settings) -> None:
             "possible",
             "1 rows have a forecast outside",
             id="impossible",
+        ),
+        pytest.param(
+            {"target_col": ["is_env_optimal", "ph_level"], "ensemble_members": ["lstm", "lstm,gru"]}
+            | {"ensemble_avg": [1.2, 6.2], "lstm_prediction": [1.2, 6.1]}
+            | {"gru_prediction": [None, 6.3], "lightgbm_prediction": [None, None]},
+            "possible",
+            "1 rows have a forecast outside",
+            id="probability over one",
         ),
         pytest.param(
             {"lstm_prediction": [15.0, 6.1], "gru_prediction": [-3.0, 6.3], "lightgbm_prediction": [6.0, None]},
@@ -81,18 +88,20 @@ def test_day_findings__of_good_rows_all_pass(settings: Settings) -> None:
         ),
     ],
 )
-def test_day_findings__name_what_is_wrong(settings: Settings, columns: dict, name: str, words: str) -> None:
-    found = failed(rows(**columns), settings)
+def test_day_findings__name_what_is_wrong(columns: dict, name: str, words: str) -> None:
+    found = failed(rows(**columns))
     assert list(found) == [name]
     assert words in found[name]
 
 
-def accuracy(n: int, mae: float, coverage_80: float) -> pl.DataFrame:
+def accuracy(n: int, mae: float, coverage_80: float, in_training: bool = False) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "date": [date(2026, 1, 1)],
             "system_id": ["all"],
-            "target_col": ["ph_level"],
+            "target": ["ph_level"],
+            "lead_minutes": [1.0],
+            "is_in_training": [in_training],
             "model": ["ensemble"],
             "n": [n],
             "mae": [mae],
@@ -110,7 +119,8 @@ def accuracy(n: int, mae: float, coverage_80: float) -> pl.DataFrame:
         pytest.param(accuracy(1000, 0.031, 0.81), ["beats_baseline"], id="worse than the baseline"),
         pytest.param(accuracy(1000, 0.03, 0.55), ["coverage_80"], id="intervals too narrow"),
         pytest.param(accuracy(50, 0.9, 0.1), [], id="too few to judge"),
+        pytest.param(accuracy(1000, 0.9, 0.1, in_training=True), [], id="rows that a model learned from"),
     ],
 )
-def test_recent_findings__judge_coverage_and_skill(settings: Settings, frame: pl.DataFrame, names: list[str]) -> None:
-    assert [f.name for f in prediction_findings.recent_findings(frame, settings) if not f.passed] == names
+def test_recent_findings__judge_coverage_and_skill(frame: pl.DataFrame, names: list[str]) -> None:
+    assert [f.name for f in prediction_findings.recent_findings(frame) if not f.passed] == names

@@ -13,10 +13,10 @@ import polars as pl
 import pytest
 
 from hydro_assets.registry.mlflow_client import mlflow_client
-from hydro_assets.registry.registry import log_and_register
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings, load_settings
 from hydro_assets_tests.builders.mlflow_server import MlflowServer
+from hydro_assets_tests.builders.registered import log_and_register
 
 if TYPE_CHECKING:
     from hydro_assets.training.train import TrainingResult
@@ -25,6 +25,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 QUICK: dict[str, Any] = {
     "minimum_records": 100,
     "forecast_horizon": 2,
+    "lead_times": (),
     "sequence_length": 12,
     "recurrent": {"hidden_size": 4, "num_layers": 1, "epochs": 2},
     "lightgbm": {"num_boost_round": 10},

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.forecasting.package import ForecastPackage
 from hydro_assets_tests.builders.golden_package import GOLDEN, KINDS
 
@@ -21,3 +23,9 @@ def test_saved_package__answers_as_it_did(version: str, kind: str) -> None:
     wanted = pl.read_parquet(folder / kind / "forecasts.parquet")
     assert wanted["prediction"].is_not_null().sum() > 100
     assert_frame_equal(answers, wanted, abs_tol=1e-5)
+
+
+def test_package_of_the_first_format__is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "package.json").write_text(json.dumps({"info": {"format_version": 1, "kind": "gru"}}))
+    with pytest.raises(ModelUnavailableError, match=r"format 1 of an earlier release, .*\. Train again\."):
+        ForecastPackage.load(tmp_path)

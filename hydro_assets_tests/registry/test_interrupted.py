@@ -20,14 +20,13 @@ from mlflow.entities import Run
 from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 
 from hydro_assets.errors import TrackingError
-from hydro_assets.registry.mlflow_client import experiment_id, mlflow_client
-from hydro_assets.registry.registry import log_and_register
-from hydro_assets.registry.serving import load_package, serving_version
+from hydro_assets.registry.mlflow_client import mlflow_client
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.registry.tracking import Provenance
-from hydro_assets.registry.versions import aliases, versions
 from hydro_assets.settings import Settings
 from hydro_assets.training.train import TrainingResult
 from hydro_assets_tests.builders.mlflow_server import MlflowServer
+from hydro_assets_tests.builders.registered import log_and_register
 
 MakeSettings = Callable[..., Settings]
 Trained = Callable[[str], TrainingResult]
@@ -40,7 +39,9 @@ def crown(settings: Settings, version: str) -> None:
 
 def newest_run(settings: Settings) -> Run:
     client = mlflow_client(settings)
-    return client.search_runs([experiment_id(client, settings, "gru")], order_by=["attributes.start_time DESC"])[0]
+    return client.search_runs(
+        [RegisteredModel(settings, "gru").experiment_id()], order_by=["attributes.start_time DESC"]
+    )[0]
 
 
 def files_of(run: Run) -> list[Path]:
@@ -89,12 +90,12 @@ def test_server_killed_while_files_are_logged__the_champion_serves_once_it_is_ba
     server.start()
     lost = newest_run(settings)
     assert lost.info.status == "RUNNING"
-    assert versions(mlflow_client(settings), NAME) == ["1"]
-    assert serving_version(settings, "gru") == "1"
+    assert RegisteredModel(settings, "gru").versions() == ["1"]
+    assert RegisteredModel(settings, "gru").serving_version() == "1"
 
     assert log_and_register(trained("gru"), settings, provenance, features).version == "2"
     assert mlflow_client(settings).get_run(lost.info.run_id).info.status == "KILLED"
-    assert aliases(mlflow_client(settings), NAME) == {"champion": "1", "challenger": "2"}
+    assert RegisteredModel(settings, "gru").aliases() == {"champion": "1", "challenger": "2"}
 
 
 def test_disk_full_while_files_are_logged__leaves_a_failed_run_and_the_champion(
@@ -105,7 +106,7 @@ def test_disk_full_while_files_are_logged__leaves_a_failed_run_and_the_champion(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     crown(farm, "1")
-    before = load_package(farm, "gru", "1").predict(features)
+    before = RegisteredModel(farm, "gru").load("1").predict(features)
     room = (farm.root / "mlflow" / "mlflow.db").stat().st_size + 2_000_000
     log_artifacts = MlflowClient.log_artifacts
 
@@ -122,9 +123,9 @@ def test_disk_full_while_files_are_logged__leaves_a_failed_run_and_the_champion(
     assert failed.info.status == "FAILED"
     assert "File too large" in failed.data.tags["error"]
     assert {p.name for p in files_of(failed)} > {"training_log.txt"}, "it failed with some files there, one cut short"
-    assert versions(mlflow_client(farm), NAME) == ["2", "1"]
-    assert serving_version(farm, "gru") == "1"
-    assert load_package(farm, "gru", "1").predict(features).equals(before)
+    assert RegisteredModel(farm, "gru").versions() == ["2", "1"]
+    assert RegisteredModel(farm, "gru").serving_version() == "1"
+    assert RegisteredModel(farm, "gru").load("1").predict(features).equals(before)
 
 
 def test_process_killed_while_files_are_logged__leaves_the_champion_and_no_version(
@@ -135,7 +136,8 @@ def test_process_killed_while_files_are_logged__leaves_the_champion_and_no_versi
         import os, signal, sys
         from datetime import UTC, datetime
         from mlflow import MlflowClient
-        from hydro_assets.registry.registry import train_and_register
+        from hydro_assets.pipeline.training import train_and_register
+        from hydro_assets.registry.registered_model import RegisteredModel
         from hydro_assets.registry.tracking import Provenance
         from hydro_assets_tests.registry.conftest import feature_rows, quick_settings
 
@@ -145,7 +147,8 @@ def test_process_killed_while_files_are_logged__leaves_the_champion_and_no_versi
 
         MlflowClient.log_artifacts = die_half_way
         settings = quick_settings(home=sys.argv[1])
-        train_and_register("gru", feature_rows(), settings, Provenance(trained_at=datetime.now(UTC)))
+        provenance = Provenance(trained_at=datetime.now(UTC))
+        train_and_register(RegisteredModel(settings, "gru"), feature_rows(), provenance)
     """)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code, str(farm.root)], capture_output=True, env=env, check=False)
@@ -153,7 +156,7 @@ def test_process_killed_while_files_are_logged__leaves_the_champion_and_no_versi
 
     lost = newest_run(farm)
     assert [p.name for p in files_of(lost)] == ["metrics.csv"]
-    assert versions(mlflow_client(farm), NAME) == ["2", "1"]
-    assert serving_version(farm, "gru") == "1"
+    assert RegisteredModel(farm, "gru").versions() == ["2", "1"]
+    assert RegisteredModel(farm, "gru").serving_version() == "1"
     assert log_and_register(trained("gru"), farm, provenance, features).version == "3"
     assert mlflow_client(farm).get_run(lost.info.run_id).info.status == "KILLED"

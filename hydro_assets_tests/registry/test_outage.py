@@ -13,10 +13,10 @@ from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from hydro_assets.errors import ModelUnavailableError, TrackingError
 from hydro_assets.registry.mlflow_client import mlflow_client
-from hydro_assets.registry.promotion import promote, rollback
-from hydro_assets.registry.serving import _download, load_package
-from hydro_assets.registry.versions import DIGEST, aliases
+from hydro_assets.registry.promotion import rollback
+from hydro_assets.registry.registered_model import DIGEST, RegisteredModel, _download
 from hydro_assets.settings import Settings
+from hydro_assets_tests.builders.registered import promote
 
 NOW = datetime(2024, 3, 2, 7, tzinfo=UTC)
 NAME = "hydroponics_lightgbm_classifier"
@@ -68,17 +68,17 @@ def test_store_of_the_champion_down__changes_nothing_and_says_so(
 ) -> None:
     client, champion = mlflow_client(farm), registered_at(farm, store)
     client.set_registered_model_alias(NAME, "champion", champion)
-    before = aliases(client, NAME)
+    before = RegisteredModel(farm, "lightgbm").aliases()
     assert before["challenger"] == "3"
     with pytest.raises(TrackingError) as told:
         promote(farm, "lightgbm", features, NOW)
     assert str(told.value).startswith(f"Reading the files of version {champion} of {NAME} failed at ")
     assert "run the step again; what was registered before is untouched" in str(told.value)
     with pytest.raises(TrackingError):
-        load_package(farm, "lightgbm", champion)
+        RegisteredModel(farm, "lightgbm").load(champion)
     with pytest.raises(TrackingError):
-        rollback(farm, "lightgbm", NOW, version=registered_at(farm, store))
-    assert aliases(client, NAME) == before
+        rollback(RegisteredModel(farm, "lightgbm"), NOW, version=registered_at(farm, store))
+    assert RegisteredModel(farm, "lightgbm").aliases() == before
 
 
 def test_files_that_may_not_be_read__are_no_damage(farm: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,14 +88,14 @@ def test_files_that_may_not_be_read__are_no_damage(farm: Settings, monkeypatch: 
     _download.cache_clear()
     monkeypatch.setattr(LocalArtifactRepository, "_download_file", refuse)
     with pytest.raises(TrackingError, match="Permission denied"):
-        load_package(farm, "lightgbm", "1")
+        RegisteredModel(farm, "lightgbm").load("1")
 
 
 def test_champion_whose_files_are_gone__is_judged_damaged(farm: Settings, features: pl.DataFrame) -> None:
     gone = registered_at(farm, (farm.root / "nowhere").as_uri())
     mlflow_client(farm).set_registered_model_alias(NAME, "champion", gone)
     with pytest.raises(ModelUnavailableError, match=f"The files of version {gone} of {NAME} are gone. Roll back"):
-        load_package(farm, "lightgbm", gone)
+        RegisteredModel(farm, "lightgbm").load(gone)
     decision = promote(farm, "lightgbm", features, NOW)
     assert decision.promoted
     assert f"champion {gone} cannot serve (The files of version {gone} of {NAME} are gone)" in decision.reason

@@ -12,16 +12,16 @@ import polars as pl
 import pytest
 
 from hydro_assets.errors import ModelUnavailableError
-from hydro_assets.registry.comparison import MINIMUM_COMPARED, Candidate, PromotionDecision, decide
+from hydro_assets.forecasting.package import PROBABILITY_SCHEMA, TargetInfo
+from hydro_assets.pipeline.competition import MINIMUM_COMPARED, _digits, decide
 from hydro_assets.registry.mlflow_client import mlflow_client
-from hydro_assets.registry.promotion import PROMOTION_LOG, apply, log_rows, promote, rollback
-from hydro_assets.registry.registry import log_and_register
-from hydro_assets.registry.serving import serving_version
+from hydro_assets.registry.promotion import Candidate, PromotionDecision, apply, log_rows, rollback
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.registry.tracking import Provenance
-from hydro_assets.registry.versions import aliases
 from hydro_assets.settings import Settings
-from hydro_assets.tables import MODELS
+from hydro_assets.tables import MODELS, PROMOTION_LOG
 from hydro_assets.training.train import TrainingResult
+from hydro_assets_tests.builders.registered import log_and_register, promote
 
 MakeSettings = Callable[..., Settings]
 Trained = Callable[[str], TrainingResult]
@@ -30,7 +30,10 @@ NAME = "hydroponics_lightgbm_classifier"
 
 
 class Forecaster:
-    """A package that is off by `error` from the truth, beside a baseline that is off by `baseline_error`."""
+    """A package whose every forecast is off by `error`, beside a baseline that is off by `baseline_error`.
+
+    `wobble` makes the error larger and smaller in turn, half an hour each; its mean stays `error`.
+    """
 
     def __init__(
         self,
@@ -39,159 +42,241 @@ class Forecaster:
         error: float,
         baseline_error: float = 0.3,
         *,
+        wobble: float = 0.0,
         persistence_is_better_by: float = 0.0,
+        targets: tuple[str, ...] = ("ph_level",),
         horizons: tuple[int, ...] = (1, 2),
+        labels: tuple[str, ...] = (),
+        probability_error: float = 0.2,
         holdout_start: datetime | None = None,
         **info: Any,
     ) -> None:
         split = {} if holdout_start is None else {"holdout_start": holdout_start.isoformat()}
-        self.info = real.info.model_copy(update={"horizons": horizons, "split": split, **info})
-        self.features, self.error, self.baseline_error = features, error, baseline_error
-        self.persistence_is_better_by = persistence_is_better_by
+        facts = tuple(TargetInfo(name=name, unit="", low=0, high=1) for name in targets)
+        update = {"horizons": horizons, "split": split, "labels": labels, "targets": facts, "primary": targets[0]}
+        self.info = real.info.model_copy(update=update | info)
+        self.features, self.error, self.baseline_error, self.wobble = features, error, baseline_error, wobble
+        self.persistence_is_better_by, self.probability_error = persistence_is_better_by, probability_error
         self.asked: list[tuple[datetime, datetime]] = []
+
+    def _ahead(self, column: str, start: datetime, end: datetime) -> pl.DataFrame:
+        rows = self.features.sort("system_id", "timestamp")
+        later = rows.select("system_id", pl.col("timestamp") - pl.duration(minutes=0), value=pl.col(column).cast(float))
+        parts = []
+        for h in self.info.horizons:
+            came = later.with_columns(pl.col("timestamp") - timedelta(minutes=h), horizon=pl.lit(h, pl.Int32))
+            parts.append(rows.select("system_id", "timestamp").join(came, on=["system_id", "timestamp"]))
+        return pl.concat(parts).filter(pl.col("timestamp").is_between(start, end, closed="left"))
 
     def predict(self, frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
         self.asked.append((start, end))
-        rows = self.features.select("system_id", "timestamp", "ph_level")
-        rows = rows.filter(pl.col("timestamp").is_between(start, end, closed="left"))
+        sign = pl.when(pl.col("timestamp").dt.minute() < 30).then(1.0).otherwise(-1.0)
         return pl.concat(
-            [
-                rows.with_columns(
-                    horizon=pl.lit(h, pl.Int32), truth=pl.col("ph_level").shift(-h).over("system_id")
-                ).select(
-                    "system_id",
-                    "timestamp",
-                    "horizon",
-                    prediction=pl.col("truth") + self.error,
-                    baseline=pl.col("truth") - self.baseline_error,
-                    optimal_probability=pl.lit(None, pl.Float64),
-                )
-                for h in self.info.horizons
-            ]
+            self._ahead(name, start, end).select(
+                "system_id",
+                "timestamp",
+                "horizon",
+                target=pl.lit(name),
+                prediction=pl.col("value") + self.error + sign * self.wobble,
+            )
+            for name in self.info.target_names
         )
 
     def baselines(self, frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
-        said = pl.col("baseline")
-        return self.predict(frame, start, end).select(
-            "system_id", "timestamp", "horizon", persistence=said + self.persistence_is_better_by, short_mean=said
+        said = pl.col("value") - self.baseline_error
+        return pl.concat(
+            self._ahead(name, start, end).select(
+                "system_id",
+                "timestamp",
+                "horizon",
+                target=pl.lit(name),
+                persistence=said + self.persistence_is_better_by,
+                short_mean=said,
+                same_time_yesterday=pl.lit(None, pl.Float64),
+                actual="value",
+            )
+            for name in self.info.target_names
         )
+
+    def probabilities(self, frame: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
+        empty = pl.DataFrame(schema=PROBABILITY_SCHEMA)
+        parts = [
+            self._ahead(label, start, end).select(
+                "system_id",
+                "timestamp",
+                "horizon",
+                label=pl.lit(label),
+                probability=(pl.col("value") - self.probability_error).abs(),
+                quality=pl.lit("ok"),
+            )
+            for label in self.info.labels
+        ]
+        return pl.concat([empty, *(part.select(empty.columns) for part in parts)])
 
 
 @pytest.fixture
-def judge(quick: MakeSettings, trained: Trained, features: pl.DataFrame) -> Callable[..., PromotionDecision]:
+def judged(quick: MakeSettings, trained: Trained, features: pl.DataFrame) -> Callable[..., PromotionDecision]:
     """`decide` on the small farm for forecasters with given errors."""
 
     def _judge(
-        challenger: dict[str, Any], champion: dict[str, Any] | None, rows: pl.DataFrame = features, **settings: Any
+        challenger: dict[str, Any],
+        champion: dict[str, Any] | None,
+        rows: pl.DataFrame = features,
+        champion_trained: datetime | None = None,
+        **settings: Any,
     ) -> PromotionDecision:
-        def candidate(version: str, given: dict[str, Any]) -> Candidate:
-            return Candidate(version, Forecaster(trained("gru").package, rows, **given))  # type: ignore[arg-type]
+        def candidate(version: str, given: dict[str, Any], at: datetime | None) -> Candidate:
+            return Candidate(version, Forecaster(trained("gru").package, rows, **given), at)  # type: ignore[arg-type]
 
-        rival = None if champion is None else candidate("1", champion)
-        return decide(quick(**settings), "gru", candidate("2", challenger), rival, rows, NOW)
+        rival = None if champion is None else candidate("1", champion, champion_trained)
+        model = RegisteredModel(quick(**settings), "gru")
+        return decide(model, candidate("2", challenger, None), rival, rows, NOW)
 
     return _judge
+
+
+BOTH = ("ph_level", "air_temperature")
 
 
 @pytest.mark.parametrize(
     ("challenger", "champion", "promoted", "reason"),
     [
-        (
+        pytest.param(
             {"error": 0.1},
             None,
             True,
-            "better than the baseline, and there was no champion: MAE (pH) of version 2 is 0.1, of the baseline 0.3",
+            "better than the baseline, and there was no champion: the MAE of version 2 is 0.3333 times that of the "
+            "best baseline",
+            id="first",
         ),
-        (
-            {"error": 0.3},
-            None,
-            False,
-            "not better than the baseline: MAE (pH) of version 2 is 0.3, of the baseline 0.3",
+        pytest.param(
+            {"error": 0.3}, None, False, "not better than the baseline: the MAE of version 2 is 1 times", id="as good"
         ),
-        (
+        pytest.param(
             {"error": 0.2, "persistence_is_better_by": 0.2},
             None,
             False,
-            "not better than the baseline: MAE (pH) of version 2 is 0.2, of the baseline 0.1",
+            "not better than the baseline: the MAE of version 2 is 2 times",
+            id="better than the baseline of its training, worse than another",
         ),
-        (
+        pytest.param(
             {"error": 0.1},
             {"error": 0.2},
             True,
-            "better than champion and baseline: MAE (pH) of version 2 is 0.1, of the baseline 0.3, of champion 1 0.2",
+            "better than champion and baseline: MAE in units of the best baseline's of version 2 is 0.3333, of "
+            "champion 1 0.6667, difference -0.33 (95 % interval -0.33 to -0.33)",
+            id="better",
         ),
-        (
+        pytest.param({"error": 0.2}, {"error": 0.1}, False, "worse than the champion: MAE", id="worse"),
+        pytest.param(
+            {"error": 0.4}, {"error": 0.5}, False, "not better than the baseline", id="worse than the baseline"
+        ),
+        pytest.param(
+            {"error": 0.199, "wobble": 0.19},
             {"error": 0.2},
+            False,
+            "not surely better than the champion: MAE in units of the best baseline's of version 2 is 0.6641",
+            id="better by less than chance",
+        ),
+        pytest.param(
             {"error": 0.1},
+            {"error": 0.2, "targets": BOTH},
             False,
-            "not better than the champion: MAE (pH) of version 2 is 0.2, of the baseline 0.3, of champion 1 0.1",
+            "version 2 stays challenger: it does not forecast air_temperature (1min, 2min ahead), which champion 1 "
+            "does",
+            id="loses a target",
         ),
-        (
-            {"error": 0.4},
-            {"error": 0.5},
-            False,
-            "not better than the baseline: MAE (pH) of version 2 is 0.4, of the baseline 0.3",
-        ),
-        (
-            {"error": 0.2},
-            {"error": 0.1, "target_col": "tds_level"},
-            True,
-            "better than the baseline, and champion 1 cannot serve (it forecasts tds_level, asked for is ph_level): "
-            "MAE (pH) of version 2 is 0.2, of the baseline 0.3",
-        ),
-        (
-            {"error": 0.2},
+        pytest.param(
             {"error": 0.1, "horizons": (1,)},
-            True,
-            "better than the baseline, and champion 1 cannot serve (it has no forecast 2 steps ahead (forecast_horizon "
-            "is 2)): MAE (pH) of version 2 is 0.2, of the baseline 0.3",
+            {"error": 0.2},
+            False,
+            "version 2 stays challenger: it does not forecast ph_level (2min ahead)",
+            id="loses a lead time",
         ),
-        (
+        pytest.param(
+            {"error": 0.1},
+            {"error": 0.2, "labels": ("is_env_optimal",)},
+            False,
+            "version 2 stays challenger: it does not forecast is_env_optimal (1min, 2min ahead)",
+            id="loses the classifier",
+        ),
+        pytest.param(
+            {"error": 0.1, "labels": ("is_env_optimal",), "probability_error": 0.4},
+            {"error": 0.2, "labels": ("is_env_optimal",)},
+            False,
+            "worse than the champion: MAE in units of the best baseline's of version 2 is 0.3333, of champion 1 "
+            "0.6667, difference -0.33 (95 % interval -0.33 to -0.33); Brier score of version 2 is 0.16, of champion "
+            "1 0.04",
+            id="worse classifier",
+        ),
+        pytest.param(
+            {"error": 0.2, "targets": BOTH},
+            {"error": 0.2},
+            False,
+            "not surely better than the champion",
+            id="one target more and no better",
+        ),
+        pytest.param(
             {"error": 0.1, "step_seconds": 300.0},
             None,
             False,
             "version 2 cannot be judged: it was trained on a 5min grid, the features have 1min",
+            id="challenger of another grid",
         ),
-    ],
-    ids=[
-        "first",
-        "as good as the baseline",
-        "better than the baseline of its training, worse than the other",
-        "better",
-        "worse than the champion",
-        "worse than the baseline",
-        "champion of another target",
-        "champion of other horizons",
-        "challenger of another grid",
+        pytest.param(
+            {"error": 0.2},
+            {"error": 0.1, "step_seconds": 300.0},
+            True,
+            "better than the baseline, and champion 1 cannot serve (it was trained on a 5min grid",
+            id="champion of another grid",
+        ),
     ],
 )
 def test_decision__says_who_won_and_why(
-    judge: Callable[..., PromotionDecision],
+    judged: Callable[..., PromotionDecision],
     challenger: dict[str, Any],
     champion: dict[str, Any] | None,
     promoted: bool,
     reason: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if "step_seconds" in challenger:  # truth of another grid cannot even be looked up on these rows
-        monkeypatch.setattr(
-            "hydro_assets.registry.comparison._scored",
-            lambda *_: pl.DataFrame(
-                schema={
-                    "system_id": pl.String,
-                    "timestamp": pl.Datetime("us", "UTC"),
-                    "horizon": pl.Int32,
-                    "forecast": pl.Float64,
-                    "truth": pl.Float64,
-                    "baseline": pl.Float64,
-                    "now": pl.Float64,
-                }
-            ),
-        )
-    decision = judge(challenger, champion)
+    decision = judged(challenger, champion)
+    assert decision.reason.startswith(reason), decision.reason
     assert decision.promoted is promoted
     assert decision.champion_after == ("2" if promoted else decision.champion_before)
-    assert decision.reason.startswith(reason)
+
+
+def test_targets__that_the_farm_no_longer_asks_for_are_no_loss(judged: Callable[..., PromotionDecision]) -> None:
+    decision = judged({"error": 0.1}, {"error": 0.2, "targets": BOTH}, targets=("ph_level",))
+    assert decision.promoted, decision.reason
+
+
+def test_targets_of_different_units__count_the_same(judged: Callable[..., PromotionDecision]) -> None:
+    """Half the error of one target in units of its baseline, as much as the champion's of the other: three quarters."""
+    decision = judged({"error": 0.1, "targets": BOTH}, {"error": 0.2, "targets": BOTH})
+    assert decision.challenger_error == pytest.approx(1 / 3)
+    assert decision.error_difference == pytest.approx(-1 / 3)
+
+
+@pytest.mark.parametrize(("days", "promoted"), [(27, False), (28, True)])
+def test_champion_of_some_age__gives_way_to_one_that_is_no_worse(
+    judged: Callable[..., PromotionDecision], days: int, promoted: bool
+) -> None:
+    decision = judged({"error": 0.2}, {"error": 0.2}, champion_trained=NOW - timedelta(days=days))
+    assert decision.promoted is promoted
+    if promoted:
+        assert decision.reason.startswith("no worse than the champion, which was trained 28 days ago: MAE")
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "texts"),
+    [
+        (0.66670001, 0.6667, ("0.66670001", "0.6667")),
+        (0.1, 0.2, ("0.1", "0.2")),
+        (0.123456, 0.123456, ("0.1235", "0.1235")),
+    ],
+)
+def test_numbers__are_told_with_the_digits_that_differ(a: float, b: float, texts: tuple[str, str]) -> None:
+    assert _digits(a, b) == texts
 
 
 def test_decision__compares_only_rows_that_neither_has_seen(
@@ -202,14 +287,9 @@ def test_decision__compares_only_rows_that_neither_has_seen(
     real = trained("gru").package
     challenger = Forecaster(real, features, 0.1, holdout_start=start + timedelta(hours=10))
     champion = Forecaster(real, features, 0.2, holdout_start=start + timedelta(hours=12))
-    decision = decide(
-        quick(),
-        "gru",
-        Candidate("2", challenger),
-        Candidate("1", champion),
-        features,
-        NOW,  # type: ignore[arg-type]
-    )
+    model = RegisteredModel(quick(), "gru")
+    pair = Candidate("2", challenger), Candidate("1", champion)  # type: ignore[arg-type]
+    decision = decide(model, *pair, features, NOW)
     assert decision.holdout_start == start + timedelta(hours=12)
     assert {asked for package in (challenger, champion) for asked in package.asked} == {
         (start + timedelta(hours=12), start + timedelta(hours=20))
@@ -217,53 +297,39 @@ def test_decision__compares_only_rows_that_neither_has_seen(
 
 
 def test_decision__on_too_few_rows_keeps_what_is(
-    judge: Callable[..., PromotionDecision], features: pl.DataFrame
+    judged: Callable[..., PromotionDecision], features: pl.DataFrame
 ) -> None:
-    decision = judge({"error": 0.1}, None, rows=features.head(MINIMUM_COMPARED // 2))
+    decision = judged({"error": 0.1}, None, rows=features.head(MINIMUM_COMPARED // 2))
     assert not decision.promoted
     assert "are needed" in decision.reason
 
 
-def test_truth__does_not_cross_a_gap(judge: Callable[..., PromotionDecision], features: pl.DataFrame) -> None:
-    gappy = pl.concat([features.head(100), features.slice(160, 100)])
-    whole, split = (judge({"error": 0.1}, None, rows=rows).compared for rows in (features.head(200), gappy))
-    assert whole - split == 3, "one forecast of one step and two of two steps ahead end in the gap"
-
-
-def test_classifier_alone__is_judged_by_its_brier_score(quick: MakeSettings, features: pl.DataFrame) -> None:
-    from hydro_assets.training.train import train
-
-    settings = quick(lightgbm={"task_type": "classification", "num_boost_round": 20})
-    package = train("lightgbm", features, settings).package
-    decision = decide(settings, "lightgbm", Candidate("1", package), None, features, NOW)
-    assert (decision.metric, decision.unit) == ("brier", "1")
-    assert decision.compared > MINIMUM_COMPARED
-    assert decision.challenger_error is not None
-    assert 0 <= decision.challenger_error <= 1
-
-
-def test_classifier_alone__does_not_take_the_place_of_a_champion_that_forecasts(
+def test_real_packages__are_compared_in_targets_and_labels(
     quick: MakeSettings, trained: Trained, features: pl.DataFrame
 ) -> None:
-    from hydro_assets.training.train import train
-
-    settings = quick(lightgbm={"task_type": "classification", "num_boost_round": 20})
-    package = train("lightgbm", features, settings).package
-    both = Candidate("1", trained("lightgbm").package)
-    decision = decide(settings, "lightgbm", Candidate("2", package), both, features, NOW)
+    package = trained("lightgbm").package
+    model = RegisteredModel(quick(), "lightgbm")
+    decision = decide(model, Candidate("2", package), Candidate("1", package), features, NOW)
     assert not decision.promoted
-    assert decision.reason.endswith("it forecasts no ph_level, champion 1 does")
+    assert decision.error_difference == 0.0
+    assert decision.challenger_brier == decision.champion_brier
+    assert 0 <= (decision.challenger_brier or -1) <= 1
+
+
+def rolled_back(settings: Settings, kind: str, at: datetime, version: str | None = None) -> PromotionDecision:
+    return rollback(RegisteredModel(settings, kind), at, version)
 
 
 def _promoted(settings: Settings, version: str, before: str | None) -> None:
-    apply(PromotionDecision(NOW, "lightgbm", NAME, "promoted", before, version, "a test says so"), settings)
+    decision = PromotionDecision(NOW, "lightgbm", NAME, "promoted", before, version, "a test says so")
+    apply(decision, RegisteredModel(settings, "lightgbm"))
 
 
 def test_promote__moves_the_alias_of_a_challenger_that_wins(farm: Settings, features: pl.DataFrame) -> None:
     decision = promote(farm, "lightgbm", features, NOW)
     assert decision.promoted, decision.reason
-    assert aliases(mlflow_client(farm), NAME) == {"champion": "3"}
-    assert serving_version(farm, "lightgbm") == "3"
+    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "3"}
+    assert RegisteredModel(farm, "lightgbm").serving_version() == "3"
 
 
 def test_promote__leaves_an_equal_champion_in_place(farm: Settings, features: pl.DataFrame) -> None:
@@ -271,7 +337,7 @@ def test_promote__leaves_an_equal_champion_in_place(farm: Settings, features: pl
     decision = promote(farm, "lightgbm", features, NOW)
     assert (decision.action, decision.champion_after) == ("kept", "1")
     assert decision.champion_error == decision.challenger_error
-    assert aliases(mlflow_client(farm), NAME) == {"champion": "1", "challenger": "3"}
+    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "1", "challenger": "3"}
 
 
 def test_promote__without_a_challenger_keeps_what_is(farm: Settings, features: pl.DataFrame) -> None:
@@ -283,32 +349,32 @@ def test_promote__without_a_challenger_keeps_what_is(farm: Settings, features: p
 
 def test_promotion__does_not_take_the_alias_of_a_newer_challenger(farm: Settings) -> None:
     _promoted(farm, "2", None)
-    assert aliases(mlflow_client(farm), NAME) == {"champion": "2", "challenger": "3"}
+    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "2", "challenger": "3"}
 
 
 def test_rollback__goes_back_step_by_step(farm: Settings) -> None:
     for version, before in (("1", None), ("2", "1"), ("3", "2")):
         _promoted(farm, version, before)
-    assert [rollback(farm, "lightgbm", NOW).champion_after for _ in range(2)] == ["2", "1"]
-    assert serving_version(farm, "lightgbm") == "1"
+    assert [rolled_back(farm, "lightgbm", NOW).champion_after for _ in range(2)] == ["2", "1"]
+    assert RegisteredModel(farm, "lightgbm").serving_version() == "1"
     with pytest.raises(ModelUnavailableError, match="no champion before version 1"):
-        rollback(farm, "lightgbm", NOW)
+        rolled_back(farm, "lightgbm", NOW)
 
 
 def test_promote__judges_the_version_that_is_asked_for(farm: Settings, features: pl.DataFrame) -> None:
     assert promote(farm, "lightgbm", features, NOW, version="2").promoted
-    assert aliases(mlflow_client(farm), NAME) == {"champion": "2", "challenger": "3"}
+    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "2", "challenger": "3"}
     assert promote(farm, "lightgbm", features, NOW, version="2").reason == "version 2 is champion already"
 
 
 def test_rollback__to_the_version_that_is_asked_for(farm: Settings) -> None:
     _promoted(farm, "3", None)
-    assert rollback(farm, "lightgbm", NOW, version="1").reason == "version 1 serves again in place of version 3"
-    assert serving_version(farm, "lightgbm") == "1"
+    assert rolled_back(farm, "lightgbm", NOW, version="1").reason == "version 1 serves again in place of version 3"
+    assert RegisteredModel(farm, "lightgbm").serving_version() == "1"
     with pytest.raises(ModelUnavailableError, match="version 1 as champion already"):
-        rollback(farm, "lightgbm", NOW, version="1")
+        rolled_back(farm, "lightgbm", NOW, version="1")
     with pytest.raises(ModelUnavailableError, match=r"Version 9 of .* cannot serve: .* no version 9"):
-        rollback(farm, "lightgbm", NOW, version="9")
+        rolled_back(farm, "lightgbm", NOW, version="9")
 
 
 @pytest.fixture
@@ -331,7 +397,7 @@ def test_damaged_champion__gives_way_to_a_challenger_that_beats_the_baseline(
         "damaged or incomplete"
     )
     assert decision.champion_error is None
-    assert serving_version(farm, "lightgbm") == "3"
+    assert RegisteredModel(farm, "lightgbm").serving_version() == "3"
 
 
 def test_damaged_challenger__is_refused_and_the_refusal_is_a_row_of_the_log(
@@ -342,7 +408,7 @@ def test_damaged_challenger__is_refused_and_the_refusal_is_a_row_of_the_log(
     assert (decision.action, decision.challenger, decision.champion_after) == ("kept", damaged, "1")
     assert decision.reason.startswith(f"version {damaged} cannot be judged: The files of version {damaged}")
     assert log_rows([decision])["reason"].item() == decision.reason
-    assert serving_version(farm, "lightgbm") == "1"
+    assert RegisteredModel(farm, "lightgbm").serving_version() == "1"
 
 
 def test_version_made_by_hand__is_not_promoted(farm: Settings, features: pl.DataFrame) -> None:
@@ -357,13 +423,13 @@ def test_rollback__to_a_damaged_version_is_refused_and_changes_nothing(farm: Set
     _promoted(farm, damaged, None)
     _promoted(farm, "3", damaged)
     with pytest.raises(ModelUnavailableError, match=rf"Version {damaged} of .* cannot serve: .*damaged.*--version N"):
-        rollback(farm, "lightgbm", NOW)
-    assert serving_version(farm, "lightgbm") == "3"
+        rolled_back(farm, "lightgbm", NOW)
+    assert RegisteredModel(farm, "lightgbm").serving_version() == "3"
 
 
 def test_rollback__without_a_champion_is_refused(farm: Settings) -> None:
     with pytest.raises(ModelUnavailableError, match=f"{NAME} has no champion"):
-        rollback(farm, "lightgbm", NOW)
+        rolled_back(farm, "lightgbm", NOW)
 
 
 def test_log__has_one_row_per_decision_in_the_columns_of_its_table() -> None:

@@ -11,12 +11,13 @@ import pytest
 from mlflow import MlflowClient
 
 from hydro_assets.errors import TrackingError, TrainingError
-from hydro_assets.registry.mlflow_client import experiment_id, mlflow_client
-from hydro_assets.registry.registry import log_and_register, train_and_register
+from hydro_assets.pipeline.training import train_and_register
+from hydro_assets.registry.mlflow_client import mlflow_client
+from hydro_assets.registry.registered_model import CHALLENGER, RegisteredModel
 from hydro_assets.registry.tracking import Provenance
-from hydro_assets.registry.versions import CHALLENGER, aliases, find_version, is_whole, versions
 from hydro_assets.settings import Settings
 from hydro_assets.training.train import TrainingResult
+from hydro_assets_tests.builders.registered import log_and_register
 
 MakeSettings = Callable[..., Settings]
 Trained = Callable[[str], TrainingResult]
@@ -28,10 +29,9 @@ def test_registration__keeps_all_versions_and_makes_the_newest_challenger(
     settings = quick()
     made = [log_and_register(trained("gru"), settings, provenance, features) for _ in range(3)]
 
-    client = mlflow_client(settings)
     assert [m.version for m in made] == ["1", "2", "3"]
-    assert versions(client, "hydroponics_gru_forecast") == ["3", "2", "1"]
-    assert aliases(client, "hydroponics_gru_forecast") == {"challenger": "3"}
+    assert RegisteredModel(settings, "gru").versions() == ["3", "2", "1"]
+    assert RegisteredModel(settings, "gru").aliases() == {"challenger": "3"}
     assert len({m.run_id for m in made}) == 3
 
 
@@ -47,8 +47,8 @@ def test_registration__tags_the_version_with_time_experiment_run_parameters_and_
     assert found.tags["experiment"] == made.experiment == "hydroponics_lightgbm"
     assert found.tags["dagster_run_id"] == "run-1"
     assert json.loads(found.tags["hyper_parameters"])["num_leaves"] == 31
-    assert json.loads(found.tags["metrics"])["holdout_mae"] > 0
-    assert made.card.startswith("# hydroponics_lightgbm_classifier version 1\n")
+    assert json.loads(found.tags["metrics"])["holdout_skill"] < 1
+    assert (found.tags["targets"], found.tags["labels"]) == ("ph_level, air_temperature", "is_env_optimal")
 
 
 def test_train_and_register__trains_inside_its_run(
@@ -56,7 +56,7 @@ def test_train_and_register__trains_inside_its_run(
 ) -> None:
     settings = quick()
     told: list[str] = []
-    result, made = train_and_register("lightgbm", features, settings, provenance, on_progress=told.append)
+    result, made = train_and_register(RegisteredModel(settings, "lightgbm"), features, provenance, told.append)
 
     run = mlflow_client(settings).get_run(made.run_id)
     assert run.info.status == "FINISHED"
@@ -73,13 +73,13 @@ def test_failed_training__leaves_a_failed_run_and_no_version(
     monkeypatch.setattr("hydro_assets.training.train.train", fail)
     settings = quick()
     with pytest.raises(TrainingError):
-        train_and_register("gru", features, settings, provenance)
+        train_and_register(RegisteredModel(settings, "gru"), features, provenance)
 
     client = mlflow_client(settings)
-    (run,) = client.search_runs([experiment_id(client, settings, "gru")])
+    (run,) = client.search_runs([RegisteredModel(settings, "gru").experiment_id()])
     assert run.info.status == "FAILED"
     assert "the loss is not finite" in run.data.tags["error"]
-    assert versions(client, "hydroponics_gru_forecast") == []
+    assert RegisteredModel(settings, "gru").versions() == []
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def test_broken_logging__leaves_a_failed_run_and_no_version(
             log_and_register(trained("gru"), settings, provenance, features)
 
     client = mlflow_client(settings)
-    runs = client.search_runs([experiment_id(client, settings, "gru")])
+    runs = client.search_runs([RegisteredModel(settings, "gru").experiment_id()])
     assert sorted(r.info.status for r in runs) == ["FAILED", "FINISHED"]
-    assert versions(client, good.name) == [good.version]
+    assert RegisteredModel(settings, "gru").versions() == [good.version]
 
 
 def test_version__whose_run_never_finished__is_not_whole(
@@ -123,11 +123,15 @@ def test_version__whose_run_never_finished__is_not_whole(
     made = log_and_register(trained("gru"), settings, provenance, features)
     client = mlflow_client(settings)
     tags = client.get_model_version(made.name, made.version).tags
-    running = client.create_run(experiment_id(client, settings, "gru")).info.run_id
+    running = client.create_run(RegisteredModel(settings, "gru").experiment_id()).info.run_id
     client.create_model_version(made.name, made.source_uri, running, tags=tags)
     client.create_model_version(made.name, made.source_uri, made.run_id)  # by hand: without the digest
 
-    assert [is_whole(client, find_version(client, made.name, v)) for v in "321"] == [False, False, True]
+    assert [RegisteredModel(settings, "gru").is_whole(RegisteredModel(settings, "gru").find(v)) for v in "321"] == [
+        False,
+        False,
+        True,
+    ]
 
 
 def test_registry_that_refuses__is_one_sentence_with_the_run(
@@ -164,7 +168,7 @@ def test_two_trainings_at_once__do_not_mix(
         assert run.info.status == "FINISHED"
         assert run.data.params["model_type"] == run.data.tags["model_type"] == kind
     assert sorted(m.version for m in made if m.name == "hydroponics_gru_forecast") == ["1", "2"]
-    assert aliases(client, "hydroponics_gru_forecast")[CHALLENGER] == "2"
+    assert RegisteredModel(settings, "gru").aliases()[CHALLENGER] == "2"
 
 
 def test_slower_of_two_trainings__leaves_the_newer_version_challenger(
@@ -185,4 +189,4 @@ def test_slower_of_two_trainings__leaves_the_newer_version_challenger(
 
     monkeypatch.setattr(MlflowClient, "set_registered_model_alias", after_the_other)
     assert log_and_register(trained("gru"), settings, provenance, features).version == "1"
-    assert aliases(mlflow_client(settings), "hydroponics_gru_forecast") == {CHALLENGER: "2"}
+    assert RegisteredModel(settings, "gru").aliases() == {CHALLENGER: "2"}

@@ -11,11 +11,11 @@ import pytest
 from mlflow.utils.validation import _validate_metric_name
 
 from hydro_assets.registry.mlflow_client import mlflow_client
-from hydro_assets.registry.registry import log_and_register
 from hydro_assets.registry.run_log import environment, flat, legal_name, metrics_of
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings
 from hydro_assets.training.train import TrainingResult
+from hydro_assets_tests.builders.registered import log_and_register
 
 MakeSettings = Callable[..., Settings]
 Trained = Callable[[str], TrainingResult]
@@ -32,18 +32,20 @@ def test_run__holds_parameters_metrics_epochs_data_and_files(
     assert run.data.params["hidden_size"] == "4"
     assert run.data.params["sequence_length"] == "12"
     assert {
-        "holdout_mae",
-        "holdout_mae_h1",
-        "holdout_mae_h2",
-        "holdout_mae_h1_persistence",
-        "validation_rmse_h2",
-        "holdout_skill_short_mean",
-        "holdout_mae_low_h1",
-        "holdout_mae_high_h1",
-        "holdout_coverage_80_h1",
+        "holdout_skill",
         "holdout_coverage_95",
-        "validation_coverage_80_h2",
-        "train_mae",
+        "holdout_mae_ph_level",
+        "holdout_mae_ph_level_h1",
+        "holdout_mae_air_temperature_h2",
+        "holdout_mae_ph_level_h1_persistence",
+        "holdout_mae_ph_level_h1_same_time_yesterday",
+        "validation_rmse_ph_level_h2",
+        "holdout_mae_low_ph_level_h1",
+        "holdout_mae_high_ph_level_h1",
+        "holdout_coverage_80_ph_level_h1",
+        "train_mae_ph_level",
+        "holdout_leaving_brier_ph_level_h2",
+        "train_leaving_event_share_ph_level_h1",
     } <= set(run.data.metrics)
     losses = client.get_metric_history(made.run_id, "validation_loss")
     assert [m.step for m in losses] == list(range(1, len(trained("gru").history) + 1))
@@ -67,6 +69,8 @@ def test_run__holds_parameters_metrics_epochs_data_and_files(
         "model_card.md",
         "split.json",
         "importance.json",
+        "leaving.csv",
+        "leaving_reliability.csv",
     }
     assert json.loads((files / "config.json").read_text())["sequence_length"] == 12
     assert json.loads((files / "scaler.json").read_text())["scaler"]
@@ -76,12 +80,20 @@ def test_run__holds_parameters_metrics_epochs_data_and_files(
 
 def test_classifier_scores__are_logged(trained: Trained) -> None:
     logged = {m.key: m.value for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1)}
-    assert 0 <= logged["holdout_brier_h2"] <= 1
-    assert logged["holdout_accuracy_h1"] > 0.5
+    assert 0 <= logged["holdout_brier_is_env_optimal_h2"] <= 1
+    assert logged["holdout_accuracy_is_env_optimal_h1"] > 0.5
 
 
-@pytest.mark.parametrize("loss", ["train_loss", "validation_loss", "train_log_loss", "validation_log_loss"])
-def test_boosting_rounds__are_a_curve_per_horizon(trained: Trained, loss: str) -> None:
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "train_loss_ph_level",
+        "validation_loss_ph_level",
+        "train_log_loss_is_env_optimal",
+        "validation_log_loss_is_env_optimal",
+    ],
+)
+def test_boosting_rounds__are_a_curve_per_target_and_horizon(trained: Trained, loss: str) -> None:
     curve = [m for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1) if m.key == f"{loss}_h2"]
     assert [m.step for m in curve] == list(range(1, len(curve) + 1))
     assert len(curve) > 1
@@ -90,8 +102,8 @@ def test_boosting_rounds__are_a_curve_per_horizon(trained: Trained, loss: str) -
 
 def test_bounds__are_logged_of_the_models_own_scores_and_never_averaged(trained: Trained) -> None:
     logged = {m.key for m in metrics_of(trained("lightgbm"), "lightgbm", at_ms=1)}
-    assert {"holdout_mae_low_h2", "holdout_roc_auc_high_h1"} <= logged
-    assert not {"holdout_mae_low", "holdout_mae_low_h1_persistence"} & logged
+    assert {"holdout_mae_low_ph_level_h2", "holdout_roc_auc_high_is_env_optimal_h1"} <= logged
+    assert not {"holdout_mae_low_ph_level", "holdout_mae_low_ph_level_h1_persistence"} & logged
 
 
 def test_metrics__are_finite_legal_and_dated(trained: Trained) -> None:

@@ -13,23 +13,23 @@ from mlflow.store.entities.paged_list import PagedList
 from polars.testing import assert_frame_equal
 
 from hydro_assets.errors import ModelUnavailableError
-from hydro_assets.registry.mlflow_client import experiment_id, mlflow_client
-from hydro_assets.registry.registry import log_and_register
-from hydro_assets.registry.serving import load_package, serving_version
+from hydro_assets.registry.mlflow_client import mlflow_client
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.settings import Settings
 from hydro_assets.training.train import TrainingResult
+from hydro_assets_tests.builders.registered import log_and_register
 
 MakeSettings = Callable[..., Settings]
 Trained = Callable[[str], TrainingResult]
 
 
 def test_no_model__serves_nothing(quick: MakeSettings) -> None:
-    assert serving_version(quick(), "lstm") is None
+    assert RegisteredModel(quick(), "lstm").serving_version() is None
 
 
 def test_without_a_champion__the_latest_serves(farm: Settings) -> None:
-    assert serving_version(farm, "gru") == "2"
+    assert RegisteredModel(farm, "gru").serving_version() == "2"
 
 
 def test_search_without_tags__as_under_unity_catalog__still_finds_the_latest(
@@ -42,30 +42,30 @@ def test_search_without_tags__as_under_unity_catalog__still_finds_the_latest(
         return PagedList([SimpleNamespace(version=str(v.version)) for v in found], found.token)
 
     monkeypatch.setattr(MlflowClient, "search_model_versions", bare)
-    assert serving_version(farm, "gru") == "2"
+    assert RegisteredModel(farm, "gru").serving_version() == "2"
 
 
 def test_champion__serves_before_the_latest(farm: Settings) -> None:
     mlflow_client(farm).set_registered_model_alias("hydroponics_gru_forecast", "champion", "1")
-    assert serving_version(farm, "gru") == "1"
+    assert RegisteredModel(farm, "gru").serving_version() == "1"
 
 
 def test_pinned_version__serves_before_the_champion(farm: Settings, quick: MakeSettings) -> None:
     mlflow_client(farm).set_registered_model_alias("hydroponics_gru_forecast", "champion", "1")
-    assert serving_version(quick(pinned_versions={"gru": "2"}), "gru") == "2"
+    assert RegisteredModel(quick(pinned_versions={"gru": "2"}), "gru").serving_version() == "2"
 
 
 def test_pinned_version__that_does_not_exist__is_refused(farm: Settings, quick: MakeSettings) -> None:
     with pytest.raises(ModelUnavailableError, match="Version 9 of .*, the pinned version, does not exist"):
-        serving_version(quick(pinned_versions={"gru": "9"}), "gru")
+        RegisteredModel(quick(pinned_versions={"gru": "9"}), "gru").serving_version()
 
 
 def test_half_registered_latest__is_passed_over(farm: Settings) -> None:
     client = mlflow_client(farm)
     version = client.get_model_version("hydroponics_gru_forecast", "2")
-    running = client.create_run(experiment_id(client, farm, "gru")).info.run_id
+    running = client.create_run(RegisteredModel(farm, "gru").experiment_id()).info.run_id
     client.create_model_version(version.name, version.source, running, tags=version.tags)
-    assert serving_version(farm, "gru") == "2"
+    assert RegisteredModel(farm, "gru").serving_version() == "2"
 
 
 def test_half_registered_champion__is_refused(farm: Settings) -> None:
@@ -73,18 +73,18 @@ def test_half_registered_champion__is_refused(farm: Settings) -> None:
     by_hand = client.create_model_version("hydroponics_gru_forecast", "/somewhere", None)
     client.set_registered_model_alias(by_hand.name, "champion", by_hand.version)
     with pytest.raises(ModelUnavailableError, match="the champion, was not registered whole"):
-        serving_version(farm, "gru")
+        RegisteredModel(farm, "gru").serving_version()
 
 
 def test_loaded_package__predicts_as_the_trained_one(farm: Settings, trained: Trained, features: pl.DataFrame) -> None:
-    loaded = load_package(farm, "gru", "2")
+    loaded = RegisteredModel(farm, "gru").load("2")
     assert_frame_equal(loaded.predict(features), trained("gru").package.predict(features))
-    assert load_package(farm, "gru", "2") is loaded
+    assert RegisteredModel(farm, "gru").load("2") is loaded
 
 
 def test_missing_version__is_refused(farm: Settings) -> None:
     with pytest.raises(ModelUnavailableError, match="hydroponics_gru_forecast has no version 7"):
-        load_package(farm, "gru", "7")
+        RegisteredModel(farm, "gru").load("7")
 
 
 @pytest.mark.parametrize("damage", ["deleted", "cut short", "one file lost", "other weights"])
@@ -105,7 +105,7 @@ def test_damaged_version__is_refused_with_the_remedy(
         content[len(content) // 2] ^= 1
         weights.write_bytes(content)
     with pytest.raises(ModelUnavailableError, match="version 3 of hydroponics_gru_forecast .* Roll back"):
-        load_package(farm, "gru", made.version)
+        RegisteredModel(farm, "gru").load(made.version)
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ def test_version_for_something_else__is_refused(
     farm: Settings, quick: MakeSettings, change: dict[str, str], problem: str
 ) -> None:
     with pytest.raises(ModelUnavailableError, match=problem):
-        load_package(quick(**change), "gru", "2")
+        RegisteredModel(quick(**change), "gru").load("2")

@@ -16,7 +16,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from hydro_assets.errors import TrackingError, TrainingError
-from hydro_assets.registry.mlflow_client import experiment_id, mlflow_client
+from hydro_assets.registry.mlflow_client import mlflow_client
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.registry.tracking import LONGEST_TRAINING, Provenance, end_abandoned, training_run
 from hydro_assets.settings import Settings
 
@@ -26,10 +27,11 @@ KILLED_IN_THE_MIDDLE = textwrap.dedent("""
     import os, signal, sys
     from datetime import UTC, datetime
     from hydro_assets.registry.tracking import Provenance, training_run
+    from hydro_assets.registry.registered_model import RegisteredModel
     from hydro_assets.settings import load_settings
 
     provenance = Provenance(trained_at=datetime.now(UTC), dagster_run_id="elsewhere")
-    with training_run(load_settings(home=sys.argv[1]), "gru", provenance) as run:
+    with training_run(RegisteredModel(load_settings(home=sys.argv[1]), "gru"), provenance) as run:
         print(run.run_id, flush=True)
         os.kill(os.getpid(), signal.SIGKILL)
 """)
@@ -41,7 +43,7 @@ def _status(settings: Settings, run_id: str) -> str:
 
 def test_run__carries_who_trained_what_from_where(quick: MakeSettings, provenance: Provenance) -> None:
     settings = quick(feature_step="5min", target_col="tds_level")
-    with training_run(settings, "lstm", provenance) as run:
+    with training_run(RegisteredModel(settings, "lstm"), provenance) as run:
         assert _status(settings, run.run_id) == "RUNNING"
 
     found = mlflow_client(settings).get_run(run.run_id)
@@ -71,8 +73,8 @@ def test_sqlite_store__lies_whole_in_its_folder(
     monkeypatch.chdir(elsewhere)
     settings = quick(mlflow_tracking_uri=file and f"sqlite:///{tmp_path / file}")
     store = settings.root / "mlflow" if file is None else (tmp_path / file).parent
-    with training_run(settings, "gru", provenance) as run:
-        run.client.log_text(run.run_id, "hello", "note.txt")
+    with training_run(RegisteredModel(settings, "gru"), provenance) as run:
+        run.model.client.log_text(run.run_id, "hello", "note.txt")
 
     assert list((store / "artifacts" / "hydroponics_gru").glob("*/artifacts/note.txt"))
     assert list(elsewhere.iterdir()) == []
@@ -90,7 +92,7 @@ def test_run__ends_when_the_training_does(
     ids: list[str] = []
 
     def train() -> None:
-        with training_run(settings, "gru", provenance) as run:
+        with training_run(RegisteredModel(settings, "gru"), provenance) as run:
             ids.append(run.run_id)
             raise ended_by
 
@@ -109,7 +111,7 @@ def test_mlflow_down__cannot_hide_what_went_wrong_and_the_next_training_tidies_u
     ids: list[str] = []
 
     def train(patch: pytest.MonkeyPatch) -> None:
-        with training_run(settings, "gru", provenance) as run:
+        with training_run(RegisteredModel(settings, "gru"), provenance) as run:
             ids.append(run.run_id)
             patch.setattr(MlflowClient, "set_terminated", down)
             patch.setattr(MlflowClient, "set_tag", down)
@@ -120,7 +122,7 @@ def test_mlflow_down__cannot_hide_what_went_wrong_and_the_next_training_tidies_u
     assert "could not be marked FAILED" in raised.value.__notes__[0]
     assert _status(settings, ids[0]) == "RUNNING"
 
-    with training_run(settings, "gru", provenance):
+    with training_run(RegisteredModel(settings, "gru"), provenance):
         pass
     assert _status(settings, ids[0]) == "KILLED"
 
@@ -130,7 +132,7 @@ def test_mlflow_down__before_training__is_one_sentence(
 ) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     settings = quick(mlflow_tracking_uri="http://127.0.0.1:9")
-    entered = training_run(settings, "gru", provenance)
+    entered = training_run(RegisteredModel(settings, "gru"), provenance)
     with pytest.raises(TrackingError, match=r"Logging the training of gru failed at the MLflow server: .* Check that"):
         entered.__enter__()
 
@@ -149,14 +151,17 @@ def test_killed_process__is_marked_killed_by_the_next_training(quick: MakeSettin
     orphan = done.stdout.strip()
     assert _status(settings, orphan) == "RUNNING"
 
-    with training_run(settings, "gru", provenance):
+    with training_run(RegisteredModel(settings, "gru"), provenance):
         pass
     assert _status(settings, orphan) == "KILLED"
 
 
 def test_training_that_still_works__is_left_alone_by_another(quick: MakeSettings, provenance: Provenance) -> None:
     settings = quick()
-    with training_run(settings, "gru", provenance) as first, training_run(settings, "gru", provenance):
+    with (
+        training_run(RegisteredModel(settings, "gru"), provenance) as first,
+        training_run(RegisteredModel(settings, "gru"), provenance),
+    ):
         assert _status(settings, first.run_id) == "RUNNING"
     assert _status(settings, first.run_id) == "FINISHED"
 
@@ -165,7 +170,9 @@ def left_running(settings: Settings, provenance: Provenance, tags: dict[str, str
     """A run of another machine, whose lock cannot be seen here."""
     client = mlflow_client(settings)
     started_ms = round(provenance.trained_at.timestamp() * 1000)
-    return client.create_run(experiment_id(client, settings, "gru"), start_time=started_ms, tags=tags).info.run_id
+    return client.create_run(
+        RegisteredModel(settings, "gru").experiment_id(), start_time=started_ms, tags=tags
+    ).info.run_id
 
 
 @pytest.mark.parametrize(
@@ -195,7 +202,7 @@ def test_run_of_another_machine__is_given_up_for_a_reason_only(
     settings = quick()
     other = left_running(settings, provenance, tags)
     now = provenance.model_copy(update={"trained_at": provenance.trained_at + later})
-    with training_run(settings, "gru", now):
+    with training_run(RegisteredModel(settings, "gru"), now):
         pass
     assert _status(settings, other) == status
 
@@ -203,7 +210,7 @@ def test_run_of_another_machine__is_given_up_for_a_reason_only(
 def test_end_abandoned__ends_what_dagster_knows_to_be_over(quick: MakeSettings, provenance: Provenance) -> None:
     settings = quick()
     gone, alive = (left_running(settings, provenance, {"dagster_run_id": name}) for name in ("gone", "alive"))
-    with training_run(settings, "gru", provenance) as here:
+    with training_run(RegisteredModel(settings, "gru"), provenance) as here:
         closed = end_abandoned(settings, provenance.trained_at, lambda run: run in ("gone", "run-1"))
         assert closed == [gone]
         assert [_status(settings, run) for run in (gone, alive, here.run_id)] == ["KILLED", "RUNNING", "RUNNING"]
@@ -220,12 +227,14 @@ def test_two_processes__train_side_by_side_in_a_home_that_is_new(make_settings: 
     code = textwrap.dedent("""
         import sys
         from datetime import UTC, datetime
+        from hydro_assets.registry.registered_model import RegisteredModel
         from hydro_assets.registry.tracking import Provenance, training_run
         from hydro_assets.settings import load_settings
 
+        model = RegisteredModel(load_settings(home=sys.argv[1]), "gru")
         for _ in range(2):
-            with training_run(load_settings(home=sys.argv[1]), "gru", Provenance(trained_at=datetime.now(UTC))) as run:
-                run.client.log_param(run.run_id, "who", sys.argv[2])
+            with training_run(model, Provenance(trained_at=datetime.now(UTC))) as run:
+                model.client.log_param(run.run_id, "who", sys.argv[2])
     """)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", code, str(settings.root)]
@@ -234,7 +243,7 @@ def test_two_processes__train_side_by_side_in_a_home_that_is_new(make_settings: 
     assert [process.returncode for process in started] == [0, 0], errors
 
     client = mlflow_client(settings)
-    runs = client.search_runs([experiment_id(client, settings, "gru")])
+    runs = client.search_runs([RegisteredModel(settings, "gru").experiment_id()])
     assert [r.info.status for r in runs] == ["FINISHED"] * 4
     assert sorted(r.data.params["who"] for r in runs) == ["a", "a", "b", "b"]
     assert list((settings.root / "mlflow" / "running").iterdir()) == []

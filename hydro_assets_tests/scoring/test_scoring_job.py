@@ -13,16 +13,16 @@ from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.scoring.members import ServingModels
 from hydro_assets.scoring.score_system import score_system
-from hydro_assets.scoring.scoring_job import score_days, scorer, task_span
+from hydro_assets.scoring.scoring_job import predictions_table, score_days, scorer, task_span
 from hydro_assets.scoring.task_grid import TaskGrid
 from hydro_assets.settings import Settings
-from hydro_assets.tables import batch_predictions_table, sensor_features_table
+from hydro_assets.tables import FORECASTS, sensor_features_table
 from hydro_assets_tests.builders.stand_ins import DAY, WindowMean, feature_rows
 
 TABLE = sensor_features_table(timedelta(minutes=1), ["ph_level", "tds_level"], [])
 NOW = datetime(2024, 3, 5, tzinfo=UTC)
 MODELS = ServingModels(
-    {"lstm": WindowMean(), "gru": WindowMean(0.3), "lightgbm": WindowMean(0.6, has_probability=True)},
+    {"lstm": WindowMean(), "gru": WindowMean(0.3), "lightgbm": WindowMean(0.6, labels=("is_env_optimal",))},
     {"lstm": "1", "gru": "1", "lightgbm": "1"},
 )
 FIRST, LAST = date(2024, 3, 1), date(2024, 3, 4)  # half-open: three days
@@ -30,7 +30,7 @@ FIRST, LAST = date(2024, 3, 1), date(2024, 3, 4)  # half-open: three days
 
 @pytest.fixture
 def settings(make_settings: Callable[..., Settings]) -> Settings:
-    return make_settings(sequence_length=5, forecast_horizon=2, days_per_task=1)
+    return make_settings(sequence_length=5, forecast_horizon=2, lead_times=(), days_per_task=1)
 
 
 def farm() -> pl.DataFrame:
@@ -51,6 +51,13 @@ def filled(lakehouse: Lakehouse) -> Lakehouse:
     return lakehouse
 
 
+KEYS = ["system_id", "timestamp", "target", "horizon"]
+
+
+def forecasts(lakehouse: Lakehouse) -> pl.DataFrame:
+    return lakehouse.read_polars("predictions.forecasts").sort(KEYS)
+
+
 def predictions(lakehouse: Lakehouse) -> pl.DataFrame:
     return lakehouse.read_polars("predictions.batch_predictions").sort("system_id", "timestamp", "horizon")
 
@@ -62,25 +69,50 @@ def reference(settings: Settings, models: ServingModels = MODELS) -> pl.DataFram
         score_system(system, models.packages, models.versions, settings, start, end, NOW)
         for _, system in farm().sort("system_id", "timestamp").group_by("system_id", maintain_order=True)
     ]
-    return pl.concat(systems).sort("system_id", "timestamp", "horizon")
+    return pl.concat(systems).sort(KEYS)
 
 
 def test_scored_days__equal_the_single_process_reference(filled: Lakehouse, settings: Settings) -> None:
     facts = score_days(filled, settings, MODELS, FIRST, LAST, NOW, rows_per_commit=6000)
     expected = reference(settings)
-    found = predictions(filled).select(expected.columns)
-    assert found.equals(expected)
-    assert facts.rows == expected.height
-    last_day = expected.filter(pl.col("date") == date(2024, 3, 3))["prediction_quality"].value_counts()
-    assert facts.quality_by_day["2024-03-03"] == dict(last_day.iter_rows())
+    assert forecasts(filled).select(expected.columns).equals(expected)
+    assert sum(facts.forecasts_by_day.values()) == expected.height
     assert facts.versions == MODELS.versions
+
+
+def test_batch_predictions__are_the_forecasts_of_the_primary_target_beside_every_feature(
+    filled: Lakehouse, settings: Settings
+) -> None:
+    facts = score_days(filled, settings, MODELS, FIRST, LAST, NOW)
+    wide = predictions(filled)
+    assert wide.height == facts.rows == 2 * farm().height
+    assert wide.columns == predictions_table(farm().columns, settings).column_names
+    shared = [c for c in wide.columns if c in FORECASTS.column_names]
+    narrow = forecasts(filled).filter(target="ph_level").sort("system_id", "timestamp", "horizon")
+    assert wide.select(shared).equals(narrow.select(shared))
+    assert wide["target_col"].unique().to_list() == ["ph_level"]
+    given = farm().sort("system_id", "timestamp").select("system_id", "timestamp", "tds_level")
+    assert wide.filter(horizon=1).select(given.columns).equals(given)
+    assert wide["lightgbm_optimal_probability"].unique().to_list() == [0.75]
+    last_day = wide.filter(pl.col("date") == date(2024, 3, 3))["prediction_quality"].value_counts()
+    assert facts.quality_by_day["2024-03-03"] == dict(last_day.iter_rows())
+
+
+def test_probability_of_a_label_with_one_class__stays_out_of_batch_predictions(
+    filled: Lakehouse, settings: Settings
+) -> None:
+    unsure = WindowMean(labels=("is_env_optimal",), label_quality="one_class")
+    score_days(filled, settings, ServingModels({"lightgbm": unsure}, {"lightgbm": "1"}), FIRST, LAST, NOW)
+    assert predictions(filled)["lightgbm_optimal_probability"].unique().to_list() == [None]
+    marked = forecasts(filled).filter(target="is_env_optimal")
+    assert marked.select("ensemble_avg", "prediction_quality").unique().rows() == [(0.75, "one_class")]
 
 
 def test_single_days__give_what_the_range_gives(filled: Lakehouse, settings: Settings) -> None:
     for day in (3, 1, 2):
         score_days(filled, settings, MODELS, date(2024, 3, day), date(2024, 3, day + 1), NOW)
     expected = reference(settings)
-    assert predictions(filled).select(expected.columns).equals(expected)
+    assert forecasts(filled).select(expected.columns).equals(expected)
 
 
 def test_new_version__changes_only_the_days_it_scores(filled: Lakehouse, settings: Settings) -> None:
@@ -99,7 +131,7 @@ def test_misfit__stops_before_anything_is_written(filled: Lakehouse, settings: S
     score_days(filled, settings, MODELS, FIRST, LAST, NOW)
     version = filled.version("predictions.batch_predictions")
     with pytest.raises(ModelUnavailableError, match="ec_level"):
-        score_days(filled, settings, ServingModels({"gru": WindowMean(features=["ec_level"])}, {}), FIRST, LAST, NOW)
+        score_days(filled, settings, ServingModels({"gru": WindowMean(features=("ec_level",))}, {}), FIRST, LAST, NOW)
     assert filled.version("predictions.batch_predictions") == version
 
 
@@ -128,10 +160,10 @@ def test_days_without_features__are_empty(filled: Lakehouse, settings: Settings)
     assert score_days(filled, settings, MODELS, date(2024, 5, 1), date(2024, 5, 3), NOW).rows == 0
 
 
-def test_task_span__shrinks_with_the_horizon(make_settings: Callable[..., Settings]) -> None:
-    one, many = make_settings(forecast_horizon=1), make_settings(forecast_horizon=60)
-    assert task_span(one, MODELS) == timedelta(days=7)
-    assert task_span(many, MODELS) == timedelta(hours=3)
+def test_task_span__shrinks_with_the_number_of_forecasts(make_settings: Callable[..., Settings]) -> None:
+    few, many = make_settings(lead_times=()), make_settings(lead_times=(), forecast_horizon=1440)
+    assert task_span(few, MODELS) == timedelta(days=7)
+    assert task_span(many, MODELS) == timedelta(hours=1)
 
 
 def test_shipped_function__carries_no_secret(make_settings: Callable[..., Settings]) -> None:
@@ -144,5 +176,5 @@ def test_shipped_function__carries_no_secret(make_settings: Callable[..., Settin
         mlflow_tracking_uri="https://u:canary-7f3a@host",
     )
     grid = TaskGrid(FIRST, LAST, timedelta(days=1), timedelta(minutes=9))
-    shipped = cloudpickle.dumps(scorer(batch_predictions_table(TABLE), grid, MODELS, settings, NOW))
+    shipped = cloudpickle.dumps(scorer(grid, MODELS, settings, NOW))
     assert b"canary-7f3a" not in shipped

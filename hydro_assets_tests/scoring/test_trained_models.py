@@ -76,13 +76,14 @@ def test_tasks_with_their_look_back__give_what_the_whole_history_gives(
     whole = score(system, packages, days[0], days[-1])
     found = pl.concat(parts)
     assert found["prediction_quality"].equals(whole["prediction_quality"])
-    for name in ("gru_prediction", "lightgbm_prediction", "ensemble_avg", "lower_95", "lightgbm_optimal_probability"):
+    for name in ("gru_prediction", "lightgbm_prediction", "ensemble_avg", "lower_95", "leaving_probability"):
         assert found[name].is_null().equals(whole[name].is_null())
         assert (found[name] - whole[name]).abs().max() < 1e-6, name  # type: ignore[operator]
 
 
 def test_unseen_system_with_ten_readings__is_forecast_or_explained(packages: dict[str, ForecastPackage]) -> None:
     scored = score(wandering("new", 10, 3), packages, START, START + timedelta(days=1))
+    scored = scored.filter(target="ph_level")
     assert scored.height == 20
     assert scored["ensemble_avg"].null_count() == 0
     assert scored["prediction_quality"].to_list()[:2] == ["fallback"] * 2

@@ -20,8 +20,8 @@ from hydro_assets.defs.wiring import build_definitions
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.pipeline.gold import add_readings
 from hydro_assets.pipeline.scoring import batch_inference
-from hydro_assets.registry import serving
-from hydro_assets.registry.serving import load_package, serving_version
+from hydro_assets.registry import registered_model
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.simulator.faults import Faults
 from hydro_assets.simulator.greenhouse import simulate
 from hydro_assets.tables import MODELS
@@ -63,6 +63,38 @@ def test_newest_row_of_each_system__is_predicted_for_a_time_that_has_not_come(fa
     assert (joined["prediction_for"] > joined["timestamp_known"]).all()
 
 
+def test_every_sensor__is_forecast_at_every_lead_time_up_to_six_hours(farm: Farm) -> None:
+    rows = farm.lakehouse.read_polars("predictions.forecasts")
+    features = farm.lakehouse.read_polars("feature_store.sensor_features")
+    cells = rows.group_by("target", "lead_minutes").len()
+    targets = {"ph_level", "tds_level", "air_temperature", "air_humidity", "is_env_optimal"}
+    assert set(cells.select("target", "lead_minutes").rows()) == {
+        (t, m) for t in targets for m in (1.0, 15.0, 60.0, 360.0)
+    }
+    assert cells["len"].unique().to_list() == [features.height]
+    wide = rows.filter(target="ph_level", horizon=1).sort("system_id", "timestamp")["ensemble_avg"]
+    assert wide.equals(predictions(farm)["ensemble_avg"])
+
+
+def test_outlook__has_a_row_per_system_and_target_with_honest_probabilities(farm: Farm) -> None:
+    outlook = farm.lakehouse.read_polars("predictions.system_outlook")
+    assert outlook.height == 2 * 4
+    assert outlook["lead_minutes"].unique().to_list() == [360.0]
+    for window in ("1h", "6h"):
+        assert outlook[f"leaving_probability_{window}"].is_between(0, 1).all()
+    inside = outlook.filter("is_in_band")
+    assert (inside["leaving_probability_1h"] <= inside["leaving_probability_6h"]).all()
+    assert inside.filter(pl.col("minutes_to_leaving") < 360)["leaving_probability_6h"].ge(0.5).all()
+
+
+def test_accuracy__tells_rows_that_were_learned_from_apart(farm: Farm) -> None:
+    rows = farm.lakehouse.read_polars("predictions.prediction_accuracy").filter(system_id="all", model="ensemble")
+    assert set(rows["is_in_training"]) == {True, False}
+    assert set(rows.filter(~pl.col("is_in_training"))["target"]) >= {"ph_level", "tds_level"}
+    best = rows.select(pl.min_horizontal("persistence_mae", "short_mean_mae", "same_time_yesterday_mae")).to_series()
+    assert rows["baseline_mae"].equals(best, check_names=False)
+
+
 def test_second_import__changes_nothing(farm: Farm) -> None:
     before = farm.lakehouse.version("gold.iot_data")
     start, end = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
@@ -86,17 +118,17 @@ def test_day_scored_and_built_again__has_the_same_rows(farm: Farm) -> None:
 
 @pytest.mark.parametrize("kind", MODELS)
 def test_registered_model__predicts_the_same_ph_in_a_fresh_process(farm: Farm, kind: str) -> None:
-    version = serving_version(farm.settings, kind)
+    version = RegisteredModel(farm.settings, kind).serving_version()
     assert version is not None
     frame = farm.lakehouse.read_polars("feature_store.sensor_features", *DAY).sort("system_id", "timestamp").head(120)
-    here = load_package(farm.settings, kind, version).predict(frame)["prediction"].to_list()
+    here = RegisteredModel(farm.settings, kind).load(version).predict(frame)["prediction"].to_list()
     path = farm.settings.root / f"frame_{kind}.parquet"
     frame.write_parquet(path)
     code = (
         "import json, polars as pl\n"
         "from hydro_assets.settings import load_settings\n"
-        "from hydro_assets.registry.serving import load_package\n"
-        f"package = load_package(load_settings(), {kind!r}, {version!r})\n"
+        "from hydro_assets.registry.registered_model import RegisteredModel\n"
+        f"package = RegisteredModel(load_settings(), {kind!r}).load({version!r})\n"
         f"print(json.dumps(package.predict(pl.read_parquet({str(path)!r}))['prediction'].to_list()))"
     )
     environment = {"HYDRO_HOME": str(farm.settings.root), "PATH": "/usr/bin:/bin", "HOME": str(farm.settings.root)}
@@ -121,20 +153,20 @@ def test_history__is_there_for_the_ui(farm: Farm) -> None:
 
 
 def test_damaged_champion__stops_scoring_and_leaves_the_predictions(farm: Farm) -> None:
-    version = serving_version(farm.settings, "lightgbm")
+    version = RegisteredModel(farm.settings, "lightgbm").serving_version()
     assert version is not None
     before = predictions(farm)
-    files = list((farm.settings.root / "mlflow" / "artifacts").rglob("model_h1.lgb"))
+    files = list((farm.settings.root / "mlflow" / "artifacts").rglob("*.lgb"))
     whole = {path: path.read_bytes() for path in files}
     try:
         for path in files:
             path.write_bytes(b"damaged")
-        serving._download.cache_clear()
+        registered_model._download.cache_clear()
         with pytest.raises(ModelUnavailableError, match="damaged or incomplete"):
             batch_inference(farm.lakehouse, *DAY, datetime.now(UTC))
     finally:
         for path, content in whole.items():
             path.write_bytes(content)
-        serving._download.cache_clear()
+        registered_model._download.cache_clear()
     assert files
     assert_frame_equal(predictions(farm), before)

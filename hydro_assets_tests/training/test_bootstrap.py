@@ -1,8 +1,7 @@
 import numpy as np
-import polars as pl
 import pytest
 
-from hydro_assets.training.bootstrap import RESAMPLES, BlockBootstrap, interval_text, with_bounds
+from hydro_assets.training.bootstrap import RESAMPLES, BlockBootstrap, with_bounds
 
 
 def bounds(values: np.ndarray, times: np.ndarray, horizon: int) -> tuple[float, float, float]:
@@ -80,11 +79,3 @@ def test_score__that_is_undefined_is_null_and_so_are_its_bounds() -> None:
     rare[-20:] = np.nan
     assert with_bounds({"a": undefined}) == {"a": None, "a_low": None, "a_high": None}
     assert with_bounds({"a": rare}) == {"a": 0.5, "a_low": None, "a_high": None}
-
-
-def test_interval_text__folds_the_bounds_into_the_score() -> None:
-    table = pl.DataFrame(
-        {"n": [3, 3, 3], "mae": [0.5, 0.25, None], "mae_low": [0.4, None, None], "mae_high": [0.6, None, None]},
-        schema_overrides=dict.fromkeys(["mae", "mae_low", "mae_high"], pl.Float64),
-    )
-    assert interval_text(table).to_dict(as_series=False) == {"n": [3, 3, 3], "mae": ["0.5 (0.4 to 0.6)", "0.25", None]}

@@ -1,4 +1,4 @@
-"""What follows from predictions: errors when truth arrives, drift of the inputs, and the outlook of each system."""
+"""What follows from forecasts: errors when actual values arrive, drift of the inputs, the outlook of each system."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,12 +9,13 @@ import dagster as dg
 from hydro_assets.defs import keys
 from hydro_assets.defs.facts import column_lineage, definition_facts, section_facts
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import BATCH_PREDICTIONS, HEAVY, SENSOR_FEATURES, model_key
+from hydro_assets.defs.keys import FORECASTS, HEAVY, SENSOR_FEATURES, model_key
 from hydro_assets.defs.partitions import day_range, feature_days
+from hydro_assets.scoring.system_outlook import outlook_table
 from hydro_assets.settings import Settings
-from hydro_assets.tables import FEATURE_DRIFT, MODELS, PREDICTION_ACCURACY, SYSTEM_OUTLOOK, Table, names
+from hydro_assets.tables import FEATURE_DRIFT, MODELS, PREDICTION_ACCURACY, Table, names
 
-_UPSTREAM = {names.SENSOR_FEATURES: SENSOR_FEATURES, names.BATCH_PREDICTIONS: BATCH_PREDICTIONS}
+_UPSTREAM = {names.SENSOR_FEATURES: SENSOR_FEATURES, names.FORECASTS: FORECASTS}
 
 
 def _common(table: Table, settings: Settings) -> dict[str, Any]:
@@ -26,18 +27,18 @@ def _common(table: Table, settings: Settings) -> dict[str, Any]:
         "kinds": {"spark", "deltalake"},
         "metadata": definition_facts(table, settings.table(table.name)),
         "description": table.comment,
-        "code_version": "1",
+        "code_version": "2",
     }
 
 
 def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
-    """`prediction_accuracy`, `feature_drift` (daily) and `system_outlook` (one row per system)."""
+    """`prediction_accuracy`, `feature_drift` (daily) and `system_outlook` (one row per system and target)."""
     daily: dict[str, Any] = {
         "partitions_def": feature_days(settings),
         "backfill_policy": dg.BackfillPolicy.single_run(),
     }
 
-    @dg.asset(deps=[BATCH_PREDICTIONS, SENSOR_FEATURES], **daily, **_common(PREDICTION_ACCURACY, settings))
+    @dg.asset(deps=[FORECASTS, SENSOR_FEATURES], **daily, **_common(PREDICTION_ACCURACY, settings))
     def prediction_accuracy(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
         from hydro_assets.monitoring.evaluation import evaluate_days
@@ -68,7 +69,7 @@ def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
         facts = section_facts(section("Drift", drift, lakehouse, datetime.now(UTC)))
         return _daily_result(context, made.uri, made.rows_by_day, FEATURE_DRIFT, facts | shares)
 
-    @dg.asset(deps=[BATCH_PREDICTIONS], **_common(SYSTEM_OUTLOOK, settings))
+    @dg.asset(deps=[FORECASTS, SENSOR_FEATURES], **_common(outlook_table(settings), settings))
     def system_outlook(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
         from hydro_assets.pipeline.farm_report import forecasts, outlook, section

@@ -9,19 +9,20 @@ from hydro_assets.defs.assets.training_config import Overrides, overridden
 from hydro_assets.defs.facts import image, markdown_table
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, WITHOUT_TORCH, model_key
+from hydro_assets.registry.model_card import interval_text, model_card
+from hydro_assets.registry.run_log import summary_metrics
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS
-from hydro_assets.training.bootstrap import interval_text
-from hydro_assets.training.metrics import COVERAGES
 
 if TYPE_CHECKING:
     from hydro_assets.pipeline.training import TrainedModel
+    from hydro_assets.training.result import TrainingResult
 
 _KINDS = {"lstm": {"pytorch", "mlflow"}, "gru": {"pytorch", "mlflow"}, "lightgbm": {"lightgbm", "mlflow"}}
 _TEXT = {
-    "lstm": "LSTM forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
-    "gru": "GRU forecaster of the target column, with its scaler, floor and intervals in one registered artifact.",
-    "lightgbm": "LightGBM forecaster of the target column and calibrated classifier of is_env_optimal, one artifact.",
+    "lstm": "LSTM forecaster of all targets, with scaler, base forecasts and intervals in one registered artifact.",
+    "gru": "GRU forecaster of all targets, with scaler, base forecasts and intervals in one registered artifact.",
+    "lightgbm": "LightGBM forecaster of all targets and calibrated classifier of labels, one artifact.",
 }
 
 
@@ -38,7 +39,7 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
         group_name="models",
         kinds=_KINDS[kind],
         description=_TEXT[kind],
-        code_version="1",
+        code_version="2",
         config_schema=dg.Field(Overrides(settings, kind), is_required=False, default_value={}),
         op_tags=WITHOUT_TORCH if kind == "lightgbm" else {"hydro/compute": "gpu"},
     )
@@ -66,29 +67,47 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
 def model_facts(trained: "TrainedModel") -> dict[str, Any]:
     """Numbers that the UI plots over versions, the table of metrics, pictures, and the way back to MLflow."""
     result, registered = trained.result, trained.registered
-    info, pooled = result.package.info, result.metrics.filter(system_id="all")
-    nearest = pooled.filter(split="holdout", horizon=min(info.horizons))
-    plotted = {f"holdout_mae_{row['model']}": row["mae"] for row in nearest.iter_rows(named=True)}
-    for row in nearest.filter(model=info.kind).iter_rows(named=True):
-        plotted |= {f"holdout_{coverage}": row[coverage] for coverage in COVERAGES}
     facts: dict[str, Any] = {
         "model_version": int(registered.version),
         "mlflow_run_id": registered.run_id,
-        "target": f"{info.target_col} [{info.unit}]",
         "feature_table_version": trained.features.version,
         "promoted": trained.decision.promoted,
         "promotion": trained.decision.reason,
+    }
+    for name, url in (("mlflow_run", registered.run_url), ("registered_model", registered.version_url)):
+        if url is not None:
+            facts[name] = dg.MetadataValue.url(url)
+    return facts if result is None else facts | _training_facts(trained, result)
+
+
+def _training_facts(trained: "TrainedModel", result: "TrainingResult") -> dict[str, Any]:
+    """What only the training itself knows; an earlier attempt of the step may have been the one that trained."""
+    info, pooled, registered = result.package.info, result.metrics.filter(system_id="all"), trained.registered
+    own = pooled.filter(split="holdout", model=info.kind)
+    plotted = {
+        f"holdout_mae_{row['target']}_{row['horizon']}": row["mae"] for row in own.iter_rows(named=True)
+    } | summary_metrics(result, info.kind)
+    card = model_card(
+        info,
+        result.metrics,
+        trained.provenance,
+        registered.name,
+        registered.version,
+        result.classification,
+        result.leaving,
+    )
+    facts: dict[str, Any] = {
+        "targets": [f"{target.name} [{target.unit}]" for target in info.targets],
         "split": dg.MetadataValue.json(dict(info.split)),
         "metrics": dg.MetadataValue.md(markdown_table(interval_text(pooled))),
         "notes": list(info.notes),
-        "model_card": dg.MetadataValue.md(registered.card),
+        "model_card": dg.MetadataValue.md(card),
         **{name: float(value) for name, value in plotted.items() if value is not None},
         **{f"plot_{name}": image(png, name) for name, png in result.plots.items()},
     }
     if result.classification is not None:
         scores = interval_text(result.classification.filter(system_id="all"))
         facts["classification"] = dg.MetadataValue.md(markdown_table(scores))
-    for name, url in (("mlflow_run", registered.run_url), ("registered_model", registered.version_url)):
-        if url is not None:
-            facts[name] = dg.MetadataValue.url(url)
+    if result.leaving is not None:
+        facts["leaving_the_band"] = dg.MetadataValue.md(markdown_table(result.leaving))
     return facts

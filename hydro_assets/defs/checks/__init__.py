@@ -25,7 +25,7 @@ def all_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
 
 def health_checks(settings: Settings) -> list[dg.AssetCheckKey]:
     """Checks whose answer depends on the time, repeated hourly; the others run in their jobs."""
-    from hydro_assets.defs.keys import FEATURES_FIT, PREDICTIONS_FIT, READINGS_FIT, TRAINING_WINDOW_CLEAN
+    from hydro_assets.defs.keys import FEATURES_FIT, FORECASTS_FIT, PREDICTIONS_FIT, READINGS_FIT, TRAINING_WINDOW_CLEAN
 
-    own_job = {READINGS_FIT, FEATURES_FIT, TRAINING_WINDOW_CLEAN, PREDICTIONS_FIT}
+    own_job = {READINGS_FIT, FEATURES_FIT, TRAINING_WINDOW_CLEAN, FORECASTS_FIT, PREDICTIONS_FIT}
     return [key for check in all_checks(settings) for key in check.check_keys if key not in own_job]

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from hydro_assets.defs.checks.results import check_result
-from hydro_assets.defs.keys import BATCH_PREDICTIONS, IOT_DATA, SENSOR_FEATURES, model_key
+from hydro_assets.defs.keys import BATCH_PREDICTIONS, FORECASTS, IOT_DATA, SENSOR_FEATURES, model_key
 from hydro_assets.defs.resources.lakehouse_resource import LakehouseResource
 from hydro_assets.quality import Finding
 from hydro_assets.settings import Settings
@@ -35,6 +35,7 @@ class Deadline:
 DAILY_DEADLINES = (
     Deadline(IOT_DATA, names.IOT_DATA, 6),
     Deadline(SENSOR_FEATURES, names.SENSOR_FEATURES, 8),
+    Deadline(FORECASTS, names.FORECASTS, 9),
     Deadline(BATCH_PREDICTIONS, names.BATCH_PREDICTIONS, 9),
 )
 # Models are trained weekly; two days of grace.

@@ -12,6 +12,8 @@ from hydro_assets.defs.jobs.promotion_jobs import promote_job, roll_back_job
 from hydro_assets.defs.keys import (
     BATCH_PREDICTIONS,
     FEATURES_FIT,
+    FORECASTS,
+    FORECASTS_FIT,
     PREDICTIONS_FIT,
     READINGS_FIT,
     RECENT_ACCURACY,
@@ -45,8 +47,8 @@ def jobs(settings: Settings, health_checks: list[dg.AssetCheckKey]) -> list:
         ),
         dg.define_asset_job(
             SCORE_JOB,
-            dg.AssetSelection.assets(BATCH_PREDICTIONS, *FOLLOWING).without_checks()
-            | dg.AssetSelection.checks(PREDICTIONS_FIT, RECENT_ACCURACY),
+            dg.AssetSelection.assets(FORECASTS, BATCH_PREDICTIONS, *FOLLOWING).without_checks()
+            | dg.AssetSelection.checks(FORECASTS_FIT, PREDICTIONS_FIT, RECENT_ACCURACY),
             description="Score feature days with the serving models, judge the predictions, and bring what follows up "
             "to date: a day, or a backfill over all days.",
         ),

@@ -42,7 +42,7 @@ class Choice(dg.Config):
 @dg.op(out=dg.Out(dg.Nothing), required_resource_keys={"lakehouse"})
 def judge_challengers(context: dg.OpExecutionContext, config: Choice):
     """Let the challenger of each kind compete with its champion on the newest holdout; the better one serves."""
-    from hydro_assets.pipeline.training import compete
+    from hydro_assets.pipeline.competition import compete
 
     yield from _decide(context, config, compete)
 
@@ -50,7 +50,7 @@ def judge_challengers(context: dg.OpExecutionContext, config: Choice):
 @dg.op(out=dg.Out(dg.Nothing), required_resource_keys={"lakehouse"})
 def restore_champions(context: dg.OpExecutionContext, config: Choice):
     """Make the version before the present champion of each kind champion again."""
-    from hydro_assets.pipeline.training import roll_back
+    from hydro_assets.pipeline.competition import roll_back
 
     yield from _decide(context, config, roll_back)
 

@@ -8,8 +8,9 @@ import pytest
 from hydro_assets.defs.assets.registered_models import model_facts
 from hydro_assets.lakehouse import TableVersion
 from hydro_assets.pipeline.training import TrainedModel
-from hydro_assets.registry.comparison import PromotionDecision
-from hydro_assets.registry.registry import RegisteredVersion
+from hydro_assets.registry.promotion import PromotionDecision
+from hydro_assets.registry.registration import RegisteredVersion
+from hydro_assets.registry.tracking import Provenance
 from hydro_assets.training.train import train
 from hydro_assets_tests.builders.synthetic import farm, quick
 
@@ -17,26 +18,36 @@ NAME = "hydroponics_lightgbm_classifier"
 
 
 def facts_of(**lightgbm: Any) -> dict[str, Any]:
-    result = train("lightgbm", farm(), quick(lightgbm={"num_boost_round": 3, **lightgbm}), horizons=(1, 5))
-    registered = RegisteredVersion(NAME, "3", "run", "experiment", "source", "https://mlflow/run", None, "# card")
+    result = train("lightgbm", farm(), quick(lead_times=("1min", "5min"), lightgbm={"num_boost_round": 3, **lightgbm}))
+    registered = RegisteredVersion(NAME, "3", "run", "experiment", "source", "https://mlflow/run", None)
     decision = PromotionDecision(datetime(2026, 1, 1, tzinfo=UTC), "lightgbm", NAME, "kept", "2", "2", "no better")
-    return model_facts(TrainedModel(result, registered, decision, TableVersion("table", 7)))
+    provenance = Provenance(trained_at=datetime(2026, 1, 1, tzinfo=UTC))
+    return model_facts(TrainedModel(result, registered, decision, TableVersion("table", 7), provenance))
 
 
 def test_facts__hold_errors_beside_baselines_coverage_scores_pictures_and_the_way_back() -> None:
     facts = facts_of()
-    numbers = {"holdout_mae_lightgbm", "holdout_mae_persistence", "holdout_mae_short_mean"}
+    numbers = {"holdout_mae_ph_level_1", "holdout_mae_ph_level_5", "holdout_skill"}
     coverage = {"holdout_coverage_80", "holdout_coverage_95"}
     assert all(isinstance(facts[name], float) for name in numbers | coverage)
     assert facts["holdout_coverage_80"] <= facts["holdout_coverage_95"]
     assert (facts["model_version"], facts["mlflow_run_id"], facts["feature_table_version"]) == (3, "run", 7)
     assert facts["mlflow_run"].value == "https://mlflow/run"
-    assert facts["model_card"].value == "# card"
+    assert facts["model_card"].value.startswith(f"# {NAME} version 3")
     assert {"plot_learning_curve", "plot_reliability", "plot_error_by_horizon", "plot_forecast_h5"} <= set(facts)
     table = [" ".join(row.split()) for row in facts["metrics"].value.splitlines()]
     assert "coverage_95" in table[0]
-    assert len([row for row in table if row.startswith("| holdout | lightgbm |")]) == 2
+    assert len([row for row in table if row.startswith("| holdout | lightgbm | ph_level |")]) == 2
     assert "roc_auc" in facts["classification"].value
+    assert "hit_rate" in facts["leaving_the_band"].value
+
+
+def test_facts__of_a_step_that_an_earlier_attempt_had_done_are_those_of_the_version() -> None:
+    registered = RegisteredVersion(NAME, "3", "run", "experiment", "source", None, None)
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    decision = PromotionDecision(at, "lightgbm", NAME, "promoted", None, "3", "better")
+    facts = model_facts(TrainedModel(None, registered, decision, TableVersion("t", 7), Provenance(trained_at=at)))
+    assert (facts["model_version"], facts["promoted"], facts["promotion"]) == (3, True, "better")
 
 
 @pytest.mark.parametrize(

@@ -29,14 +29,14 @@ class Decided:
 @pytest.fixture
 def competed(monkeypatch: pytest.MonkeyPatch) -> Decided:
     stand_in = Decided("promoted")
-    monkeypatch.setattr("hydro_assets.pipeline.training.compete", stand_in)
+    monkeypatch.setattr("hydro_assets.pipeline.competition.compete", stand_in)
     return stand_in
 
 
 @pytest.fixture
 def rolled_back(monkeypatch: pytest.MonkeyPatch) -> Decided:
     stand_in = Decided("rolled_back")
-    monkeypatch.setattr("hydro_assets.pipeline.training.roll_back", stand_in)
+    monkeypatch.setattr("hydro_assets.pipeline.competition.roll_back", stand_in)
     return stand_in
 
 
@@ -111,7 +111,7 @@ def test_roll_back_job__without_a_version_to_go_back_to_fails_with_the_remedy(
     def refuse(*_: object) -> PromotionDecision:
         raise ModelUnavailableError("hydroponics_lstm_forecast has no champion", "Choose a version")
 
-    monkeypatch.setattr("hydro_assets.pipeline.training.roll_back", refuse)
+    monkeypatch.setattr("hydro_assets.pipeline.competition.roll_back", refuse)
     result = run(roll_back_job, settings, kinds=["lstm"])
     assert not result.success
     assert "has no champion. Choose a version." in str(result.failure_data_for_node("restore_champions"))

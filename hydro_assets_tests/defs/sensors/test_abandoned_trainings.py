@@ -6,7 +6,8 @@ import dagster as dg
 from mlflow import MlflowClient
 
 from hydro_assets.defs.sensors.abandoned_trainings import abandoned_trainings
-from hydro_assets.registry.mlflow_client import experiment_id, mlflow_client
+from hydro_assets.registry.mlflow_client import mlflow_client
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.settings import Settings
 
 
@@ -22,7 +23,7 @@ def training() -> None:
 
 def started_on_a_cluster(client: MlflowClient, settings: Settings, dagster_run_id: str) -> str:
     tags = {"dagster_run_id": dagster_run_id}
-    return client.create_run(experiment_id(client, settings, "lstm"), tags=tags).info.run_id
+    return client.create_run(RegisteredModel(settings, "lstm").experiment_id(), tags=tags).info.run_id
 
 
 def test_training__ends_with_its_dagster_run_and_no_sooner(settings: Settings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from mlflow.models import Model
 from polars.testing import assert_frame_equal
 
-from hydro_assets.registry.pyfunc_model import as_input, from_pandas, package_digest, save_pyfunc
+from hydro_assets.forecasting.pyfunc import from_pandas
+from hydro_assets.registry.artifact import package_digest, save_artifact
 from hydro_assets.training.train import TrainingResult
 
 Trained = Callable[[str], TrainingResult]
@@ -49,7 +51,7 @@ CLEAN_PROCESS = textwrap.dedent("""
 @pytest.fixture
 def artifact(tmp_path: Path, trained: Trained, features: pl.DataFrame) -> Callable[[str], Path]:
     def save(kind: str) -> Path:
-        save_pyfunc(trained(kind).package, features, tmp_path / kind)
+        save_artifact(trained(kind).package, features, tmp_path / kind)
         return tmp_path / kind
 
     return save
@@ -61,7 +63,7 @@ def test_artifact__predicts_the_same_in_a_clean_process(
 ) -> None:
     model = artifact(kind)
     given, taken = tmp_path / "rows.parquet", tmp_path / "forecasts.parquet"
-    as_input(features).to_parquet(given)
+    features.to_pandas().to_parquet(given)  # as the table gives them: times with a zone, booleans with nulls
     done = subprocess.run(
         [sys.executable, "-c", CLEAN_PROCESS, str(model), str(given), str(taken)],
         capture_output=True,
@@ -72,8 +74,13 @@ def test_artifact__predicts_the_same_in_a_clean_process(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().startswith(str(model / "code")), "the code comes from the artifact"
-    wanted = trained(kind).package.predict(features).with_columns(pl.col("timestamp").dt.replace_time_zone(None))
-    assert_frame_equal(pl.read_parquet(taken).cast(wanted.schema), wanted)  # type: ignore[arg-type]
+    package = trained(kind).package
+    wanted = package.predict(features).with_columns(pl.col("timestamp").dt.replace_time_zone(None))
+    found = pl.read_parquet(taken)
+    forecasts = found.filter(pl.col("target").is_in(package.info.target_names))
+    assert_frame_equal(forecasts.cast(wanted.schema), wanted)  # type: ignore[arg-type]
+    labels = found.filter(~pl.col("target").is_in(package.info.target_names))
+    assert labels["prediction"].to_list() == package.probabilities(features)["probability"].to_list()
 
 
 def test_artifact__says_what_it_takes_and_gives(artifact: Callable[[str], Path], trained: Trained) -> None:
@@ -81,14 +88,19 @@ def test_artifact__says_what_it_takes_and_gives(artifact: Callable[[str], Path],
     model = Model.load(str(folder))
     assert model.signature is not None
     columns = {column.name: column for column in model.signature.inputs}
-    assert [name for name, column in columns.items() if column.required] == ["system_id", "timestamp", "ph_level"]
+    assert [name for name, column in columns.items() if column.required] == [
+        "system_id",
+        "timestamp",
+        "ph_level",
+        "air_temperature",
+    ]
     assert set(trained("gru").package.info.features) <= set(columns)
     assert [column.name for column in model.signature.outputs][:5] == [
         "system_id",
         "timestamp",
+        "target",
         "horizon",
         "prediction",
-        "baseline",
     ]
     assert model.load_input_example(str(folder))["ph_level"].notna().all()
 
@@ -106,11 +118,41 @@ def test_artifact__holds_no_pickle(artifact: Callable[[str], Path]) -> None:
         assert not [p for p in artifact(kind).rglob("*") if p.suffix in {".pkl", ".pickle", ".joblib", ".cloudpickle"}]
 
 
-def test_input__survives_the_way_through_pandas(features: pl.DataFrame) -> None:
-    back = from_pandas(as_input(features))
-    assert back["timestamp"].equals(features["timestamp"])
-    assert back["ph_level_lag_5min"].null_count() == 5
-    assert back["is_ph_reducer_on"].to_list()[:4] == [0.0, 0.0, 0.0, None]
+def test_artifact__ships_the_model_and_the_ground_under_it_and_nothing_else(artifact: Callable[[str], Path]) -> None:
+    code = artifact("gru") / "code" / "hydro_assets"
+    shipped = {p.relative_to(code).parts[0] for p in code.rglob("*.py")}
+    assert shipped == {"__init__.py", "errors.py", "durations.py", "tables", "forecasting"}
+    imported = {
+        node.module
+        for path in code.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hydro_assets.")
+    }
+    assert {name.split(".")[1] for name in imported} <= {"errors", "durations", "tables", "forecasting"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param(lambda rows: rows, id="with a time zone"),
+        pytest.param(lambda rows: rows.assign(timestamp=rows["timestamp"].dt.tz_localize(None)), id="naive"),
+        pytest.param(lambda rows: rows.assign(timestamp=rows["timestamp"].astype(str)), id="text"),
+        pytest.param(
+            lambda rows: rows.assign(timestamp=rows["timestamp"].dt.tz_convert("Asia/Tokyo")), id="another zone"
+        ),
+        pytest.param(lambda rows: rows.assign(is_ph_reducer_on=None), id="a boolean that is never known"),
+        pytest.param(lambda rows: rows.drop(columns="ph_level_lag_5min"), id="without a feature"),
+    ],
+)
+def test_rows_as_the_table_gives_them__are_taken(
+    artifact: Callable[[str], Path], features: pl.DataFrame, given: Callable[[pd.DataFrame], pd.DataFrame]
+) -> None:
+    import mlflow.pyfunc
+
+    model = mlflow.pyfunc.load_model(str(artifact("lightgbm")))
+    answers = model.predict(given(features.to_pandas()))
+    assert answers["prediction"].notna().mean() > 0.9
+    assert answers["timestamp"].max() == features["timestamp"].max().replace(tzinfo=None)  # type: ignore[union-attr]
 
 
 def test_input__in_any_order_gives_sorted_rows() -> None:

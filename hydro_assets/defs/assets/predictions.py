@@ -1,0 +1,88 @@
+"""`forecasts` and `batch_predictions`: every feature row forecast, or saying why not; one pass."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+
+import dagster as dg
+
+from hydro_assets.defs.facts import column_lineage, definition_facts, table_schema
+from hydro_assets.defs.failures import retry_policy
+from hydro_assets.defs.keys import BATCH_PREDICTIONS, FORECASTS, HEAVY, SENSOR_FEATURES, model_key
+from hydro_assets.defs.partitions import day_range, feature_days
+from hydro_assets.settings import Settings
+from hydro_assets.tables import (
+    ACTUATOR_COLUMNS,
+    MODELS,
+    SENSOR,
+    Table,
+    batch_predictions_table,
+    names,
+    sensor_features_table,
+)
+from hydro_assets.tables import FORECASTS as FORECASTS_TABLE
+
+
+def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
+    wide = batch_predictions_table(sensor_features_table(settings.feature_step, list(SENSOR), ACTUATOR_COLUMNS))
+    models = [model_key(settings, kind) for kind in MODELS]
+
+    def spec(key: dg.AssetKey, table: Table, deps: list[dg.AssetKey]) -> dg.AssetSpec:
+        return dg.AssetSpec(
+            key,
+            deps=deps,
+            group_name="predictions",
+            kinds={"spark", "deltalake", "mlflow"},
+            metadata=definition_facts(table, settings.table(table.name)),
+            description=table.comment,
+            code_version="2",
+        )
+
+    @dg.multi_asset(
+        name="score_days",
+        specs=[
+            spec(FORECASTS, FORECASTS_TABLE, [SENSOR_FEATURES, *models]),
+            spec(BATCH_PREDICTIONS, wide, [SENSOR_FEATURES, FORECASTS, *models]),
+        ],
+        partitions_def=feature_days(settings),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys=HEAVY,
+        retry_policy=retry_policy(settings),
+        pool="batch_predictions",
+    )
+    def score(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+        from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.pipeline.scoring import batch_inference
+        from hydro_assets.scoring.scoring_job import predictions_table
+
+        start, end = day_range(context)
+        lakehouse = context.resources.lakehouse.get()
+        with no_retry_on_contract():
+            scored = batch_inference(lakehouse, start, end, datetime.now(UTC))
+        context.log.info(f"scored {start} .. {end}: {scored.rows:,} rows, models {dict(scored.versions)}")
+        made = {"feature_version": scored.feature_version, "model_versions": dict(scored.versions)}
+        table = predictions_table(lakehouse.read(names.SENSOR_FEATURES).columns, lakehouse.settings)
+        for key, of, rows in (
+            (FORECASTS, FORECASTS_TABLE, scored.forecasts_by_day),
+            (BATCH_PREDICTIONS, table, scored.rows_by_day),
+        ):
+            _tell_days(context, key, rows, scored.quality_by_day)
+            facts = {"dagster/row_count": sum(rows.values()), "dagster/uri": lakehouse.uri(of.name), **made}
+            lineage = column_lineage(of, {names.SENSOR_FEATURES: SENSOR_FEATURES})
+            facts |= {"dagster/column_schema": table_schema(of), "dagster/column_lineage": lineage}
+            yield dg.MaterializeResult(asset_key=key, metadata=facts)
+
+    return score
+
+
+def _tell_days(
+    context: dg.AssetExecutionContext,
+    key: dg.AssetKey,
+    rows_by_day: Mapping[str, int],
+    quality_by_day: Mapping[str, Mapping[str, int]],
+) -> None:
+    """Facts of each day: rows, and of batch_predictions how they were predicted."""
+    for day in context.partition_keys:
+        facts: dict = {"dagster/partition_row_count": rows_by_day.get(day, 0)}
+        if key == BATCH_PREDICTIONS:
+            facts["prediction_quality"] = dict(quality_by_day.get(day, {}))
+        context.add_asset_metadata(facts, asset_key=key, partition_key=day)
