@@ -215,13 +215,13 @@ def pyfunc(model: WindowModel) -> Any:
 
 def cell_of(package: ForecastPackage) -> nn.RNNBase:
     """The recurrent cell of a package."""
-    network = package.forecaster.network  # type: ignore[attr-defined]
+    network = package.learner.network  # type: ignore[attr-defined]
     return next(module for module in network.modules() if isinstance(module, nn.RNNBase))
 
 
 def booster_of(package: ForecastPackage) -> lgb.Booster:
     """The regression one step ahead of a LightGBM package."""
-    return package.forecaster.regressors[0]  # type: ignore[attr-defined]
+    return next(iter(package.learner.regressors.values()))  # type: ignore[attr-defined]
 
 
 def numbers(types: list[tuple[str, str]]) -> list[str]:

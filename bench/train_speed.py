@@ -3,9 +3,9 @@
     python bench/train_speed.py --windows 20000 --batches 32,256
 
 All ways train the same network (cell of 64 units, 2 layers, 24 steps, same inputs, same head where the library lets
-us choose) on the same number of windows for the same number of epochs on the same threads; the plain loop uses the
-library's cell. neuralforecast and darts take part when they can be imported; they are not dependencies of the project.
-Each way runs `--repeats` times in turn and the fastest counts, so that a busy machine disturbs all alike.
+us choose) on the same number of windows for the same number of epochs on the same threads. neuralforecast and darts
+take part when they can be imported; they are not dependencies of the project. Each way runs `--repeats` times in turn
+and the fastest counts, so that a busy machine disturbs all alike.
 
 The arithmetic limit is what torch's matrix product reaches in the same run on the same threads. A training step is
 counted as three forward passes (Kaplan et al. 2020, section 2.1); only the recurrent layers are counted. A larger batch
@@ -29,10 +29,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.forecasting.recurrent import RecurrentNetwork
-from hydro_assets.forecasting.scaler import SystemScaler
+from hydro_assets.forecasting.scaling import InputScaler
 from hydro_assets.forecasting.sequences import Sequences
-from hydro_assets.forecasting.windows import SegmentGrid
 from hydro_assets.settings import RecurrentConfig
 from hydro_assets.training import loop
 
@@ -83,19 +83,19 @@ def compare(cell: str, batch: int, windows: int, epochs: int, repeats: int, limi
         )
 
 
-def ours(cell: str, grid: SegmentGrid, config: RecurrentConfig) -> float:
+def ours(cell: str, grid: TimeGrid, config: RecurrentConfig) -> float:
     rows = np.arange(STEPS, len(grid))
     scaler, device = scaler_of(grid), torch.device("cpu")
     gain = Sequences.change_gain(grid, scaler, rows, STEPS)
     context, system = torch.randn(rows.size, CONTEXT), torch.ones(rows.size, dtype=torch.long)
     goal = torch.from_numpy(grid.values(NAMES[0])[rows].astype(np.float32))[:, None]
     torch.manual_seed(1)
-    network = RecurrentNetwork(cell, len(NAMES), CONTEXT, 1, 1, config)
+    network = network_of(cell, config)
     started = time.perf_counter()  # the making of the windows is part of the cost
     sequences = Sequences.of(grid, rows, scaler, gain, STEPS, device)
     every = np.arange(rows.size)
-    batches = network.batches(
-        lambda at: (sequences.batch(at), context[at], system[at]), goal, every, every[: config.batch_size], STEPS
+    batches = loop.Batches(
+        lambda at: (sequences.batch(at), context[at], system[at]), goal, every, every[: config.batch_size]
     )
     loop.fit(network, batches, config, seed=1, report=lambda line: None)
     return time.perf_counter() - started
@@ -115,33 +115,30 @@ class WindowSet(Dataset[tuple[Tensor, Tensor, Tensor, Tensor]]):
         return self.values[i : i + STEPS], self.context[i], self.system[i], self.goal[i]
 
 
-class PlainNetwork(RecurrentNetwork):
-    """The same network with the library's own cell."""
-
-    def forward(self, sequence: Tensor, context: Tensor, system: Tensor) -> Tensor:
-        hidden, _ = self.cell(sequence)
-        return self.head(torch.cat([hidden[:, -1], context, self.system(system)], dim=1))
+def network_of(cell: str, config: RecurrentConfig) -> RecurrentNetwork:
+    sizes = config.hidden_size, config.num_layers, config.dropout
+    return RecurrentNetwork(cell, len(NAMES), CONTEXT, 1, 1, *sizes)
 
 
-def plain(cell: str, grid: SegmentGrid, config: RecurrentConfig) -> float:
+def plain(cell: str, grid: TimeGrid, config: RecurrentConfig) -> float:
     values = torch.from_numpy(np.tile(scaled(grid), 3))  # [R, 3F], the width that ours has
     goal = torch.from_numpy(grid.values(NAMES[0])[STEPS:].astype(np.float32))[:, None]
     torch.manual_seed(1)
-    network = PlainNetwork(cell, len(NAMES), CONTEXT, 1, 1, config)
+    network = network_of(cell, config)
     optimizer = torch.optim.Adam(network.parameters(), lr=config.learning_rate)
     loader = DataLoader(WindowSet(values, goal), batch_size=config.batch_size, shuffle=True)
     started = time.perf_counter()
     for _ in range(config.epochs):
-        for window, context, system, truth in loader:
+        for window, context, system, actual in loader:
             optimizer.zero_grad()
-            loss = nn.functional.smooth_l1_loss(network(window, context, system), truth, beta=0.5)
+            loss = nn.functional.smooth_l1_loss(network(window, context, system), actual, beta=0.5)
             loss.backward()
             nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
     return time.perf_counter() - started
 
 
-def neuralforecast(cell: str, grid: SegmentGrid, config: RecurrentConfig) -> float:
+def neuralforecast(cell: str, grid: TimeGrid, config: RecurrentConfig) -> float:
     from neuralforecast import NeuralForecast  # type: ignore[import-not-found]
     from neuralforecast.models import GRU, LSTM  # type: ignore[import-not-found]
 
@@ -173,7 +170,7 @@ def neuralforecast(cell: str, grid: SegmentGrid, config: RecurrentConfig) -> flo
     return time.perf_counter() - started
 
 
-def darts(cell: str, grid: SegmentGrid, config: RecurrentConfig) -> float:
+def darts(cell: str, grid: TimeGrid, config: RecurrentConfig) -> float:
     from darts import TimeSeries  # type: ignore[import-not-found]
     from darts.models import BlockRNNModel  # type: ignore[import-not-found]
 
@@ -197,7 +194,7 @@ def darts(cell: str, grid: SegmentGrid, config: RecurrentConfig) -> float:
     return time.perf_counter() - started
 
 
-def series(rows: int) -> SegmentGrid:
+def series(rows: int) -> TimeGrid:
     draw, start = np.random.default_rng(1), datetime(2024, 3, 1, tzinfo=UTC)
     frame = pl.DataFrame(
         {
@@ -206,14 +203,14 @@ def series(rows: int) -> SegmentGrid:
             **{name: draw.normal(size=rows) for name in NAMES},
         }
     )
-    return SegmentGrid.of(frame, STEP, timedelta(minutes=5), lead=STEPS - 1)
+    return TimeGrid.of(frame, STEP, timedelta(minutes=5), padding=STEPS - 1)
 
 
-def scaler_of(grid: SegmentGrid) -> SystemScaler:
-    return SystemScaler.fit(NAMES, np.stack([grid.values(n) for n in NAMES], axis=1), grid.systems)
+def scaler_of(grid: TimeGrid) -> InputScaler:
+    return InputScaler.fit(NAMES, np.stack([grid.values(n) for n in NAMES], axis=1), grid.systems)
 
 
-def scaled(grid: SegmentGrid) -> np.ndarray:
+def scaled(grid: TimeGrid) -> np.ndarray:
     values = np.stack([grid.values(n) for n in NAMES], axis=1)
     return scaler_of(grid).transform(values, grid.systems)
 

@@ -103,7 +103,6 @@ class RecurrentConfig(_Frozen):
     max_windows_per_epoch: int | None = Field(
         None, ge=1, description="train each epoch on this many windows, drawn at random; None reads all"
     )
-    predict_change: bool = Field(True, description="predict the change from the baseline instead of the level")
 
 
 class LightGBMConfig(_Frozen):
@@ -118,7 +117,6 @@ class LightGBMConfig(_Frozen):
     feature_fraction: float = Field(0.9, gt=0, le=1, description="share of the features that one tree may use")
     bagging_fraction: float = Field(0.8, gt=0, le=1, description="share of the rows that one tree learns from")
     early_stopping_rounds: int = Field(20, ge=1, description="trees without a better validation loss before it stops")
-    predict_change: bool = Field(True, description="predict the change from the baseline instead of the level")
 
 
 class MonitoringConfig(_Frozen):
