@@ -43,7 +43,8 @@ class BaseForecast:
     """Simple forecasts of one target and their combination.
 
     Attributes:
-        short: steps of the short mean per horizon.
+        short: steps of the short mean per horizon; middle: steps of a mean that is the same at each horizon, because
+            the best length on validation is not always the best later.
         lines: regressions on the recent values.
         weights: of all simple forecasts by their recent errors.
         baseline: [H] the best of BASELINES on validation.
@@ -52,6 +53,7 @@ class BaseForecast:
     task: Task
     target: str
     short: tuple[int, ...]
+    middle: int
     lines: dict[str, Line]
     weights: ExponentialWeights
     baseline: tuple[str, ...]
@@ -70,17 +72,18 @@ class BaseForecast:
         means = trailing_means(window, lengths)  # [n, M]
         mae = mean_absolute_error(np.repeat(means.T[:, :, None], actual.shape[1], axis=2), actual[choose])  # [M, H]
         short = tuple(lengths[i] for i in np.nan_to_num(mae, nan=np.inf).argmin(axis=0))
+        middle = lengths[max(len(lengths) // 2 - 1, 0)]
         lines = _fit_lines(grid, task, target, actual, learn)
-        draft = cls(task, target, short, lines, ExponentialWeights(np.ones((1, 1))), ())
+        draft = cls(task, target, short, middle, lines, ExponentialWeights(np.ones((1, 1))), ())
         # Validation alone holds few independent errors of a long horizon. Lines are fitted on the training rows, so
         # their errors there count as more, the fewer independent stretches of the horizon's length there are.
         both = np.union1d(learn, choose)
         prior = ExponentialWeights.fit(draft.simple(grid, both), actual[both]).prior
-        prior[len(BASELINES) :] *= 1 + _SCARCITY * np.array(task.horizons) / max(learn.size, 1)
+        prior[-len(lines) :] *= 1 + _SCARCITY * np.array(task.horizons) / max(learn.size, 1)
         simple = draft.simple(grid, choose)
         best = mean_absolute_error(simple[: len(BASELINES)], actual[choose])
         baseline = tuple(BASELINES[i] for i in np.nan_to_num(best, nan=np.inf).argmin(axis=0))
-        return cls(task, target, short, lines, ExponentialWeights(prior), baseline)
+        return cls(task, target, short, middle, lines, ExponentialWeights(prior), baseline)
 
     def refit(self, grid: TimeGrid, actual: np.ndarray, learn: np.ndarray) -> Self:
         """The same choices, with lines fitted on the rows `learn`."""
@@ -89,7 +92,7 @@ class BaseForecast:
     @property
     def names(self) -> tuple[str, ...]:
         """[E] names of the simple forecasts."""
-        return (*BASELINES, *self.lines)
+        return (*BASELINES, "middle_mean", *self.lines)
 
     def simple(self, grid: TimeGrid, rows: np.ndarray) -> np.ndarray:
         """[E, n, H] every simple forecast of `rows`; NaN where the target is stale."""
@@ -109,6 +112,7 @@ class BaseForecast:
             flat,
             trailing_means(window, self.short) + stale,
             level + np.nan_to_num(np.stack(yesterday, axis=1)),
+            np.broadcast_to(trailing_means(window, [self.middle]) + stale, flat.shape),
             *(level + line.change(both[:, 1:], grid.systems[rows]) for line in self.lines.values()),
         ]
         return np.concatenate(forecasts, axis=1)
@@ -138,6 +142,7 @@ class BaseForecast:
         return {
             "target": self.target,
             "short": list(self.short),
+            "middle": self.middle,
             "lines": {name: line.to_json() for name, line in self.lines.items()},
             "weights": self.weights.to_json(),
             "baseline": list(self.baseline),
@@ -149,6 +154,7 @@ class BaseForecast:
             task,
             state["target"],
             tuple(state["short"]),
+            state["middle"],
             {name: Line.from_json(line) for name, line in state["lines"].items()},
             ExponentialWeights.from_json(state["weights"]),
             tuple(state["baseline"]),

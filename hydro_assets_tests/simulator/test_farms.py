@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hydro_assets.simulator.farms import FARMS, FarmKind
+from hydro_assets.simulator.faults import Faults
 
 KINDS = {kind.name: replace(kind, days=2) for kind in FARMS}
 
@@ -29,7 +30,7 @@ def largest_step(kind: FarmKind) -> float:
 def test_farm__has_the_character_that_its_name_says() -> None:
     coarse = KINDS["coarse"].readings(1)
     assert (coarse["ph_level"] * 10 - (coarse["ph_level"] * 10).round()).abs().max() < 1e-6
-    steady = replace(KINDS["jumps"], jumps_per_day=0.0)
-    assert largest_step(replace(KINDS["jumps"], jumps_per_day=10)) > 2 * largest_step(steady)
+    jumps = replace(KINDS["jumps"], jumps_per_day=10, faults=Faults.none())
+    assert largest_step(jumps) > 2 * largest_step(replace(jumps, jumps_per_day=0.0))
     noisy, quiet = (KINDS[n].readings(1)["ph_level"].diff().std() for n in ("noisy_probe", "quiet"))
     assert noisy > 3 * quiet
