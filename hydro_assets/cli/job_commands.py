@@ -19,14 +19,20 @@ from hydro_assets.databricks.parameters import (
     BATCH_INFERENCE,
     FEATURE_STORE,
     Parameter,
+    bucket_note,
     settings_from,
     training_parameters,
+    training_target,
+    usage,
 )
+from hydro_assets.errors import SettingsError
 from hydro_assets.settings import Settings, load_settings
 from hydro_assets.tables import names
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]
-Values = Annotated[list[str] | None, typer.Argument(help="positional parameters, all or none", show_default=False)]
+Values = Annotated[
+    list[str] | None, typer.Argument(help="positional parameters; none takes the settings", show_default=False)
+]
 
 
 @app.command("feature-store")
@@ -34,7 +40,7 @@ Values = Annotated[list[str] | None, typer.Argument(help="positional parameters,
 def feature_store(parameters: Values = None, start: Day = None, end: Day = None) -> None:
     """Build sensor_features of the days START..END (both included; default: all days of Gold).
 
-    Parameters: catalog bucket feature_table
+    Parameters: catalog bucket gold_table feature_table
     """
     from hydro_assets.features.feature_job import ZONE_MARGIN
     from hydro_assets.lakehouse import Lakehouse
@@ -61,12 +67,13 @@ def train(
 ) -> None:
     """Train a model on the feature table, register it, and let it compete with the champion.
 
-    Parameters: catalog bucket feature_table experiment model sequence_length target_col forecast_horizon
+    Parameters: catalog bucket feature_table target [experiment model sequence_length forecast_horizon]; the target is a
+    sensor column, or for lightgbm a state such as is_env_optimal
     """
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.training import train_model
 
-    settings = _settings(training_parameters(kind), parameters, chosen or ())
+    settings = _settings(training_parameters(kind), parameters, chosen or (), kind)
     trained = train_model(Lakehouse(settings), kind, datetime.now(UTC), on_progress=say)
     say(f"{trained.registered.name} version {trained.registered.version}, MLflow run {trained.registered.run_id}")
 
@@ -84,7 +91,8 @@ def batch_inference_command(
 ) -> None:
     """Score the days START..END (both included; default: the entire feature table).
 
-    Parameters: catalog bucket feature_table lstm_model gru_model lightgbm_model output_table sequence_length target_col
+    Parameters: catalog bucket feature_table lstm_model gru_model lightgbm_model output_table
+    [sequence_length target_col]
     """
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.scoring import batch_inference, forecasts_as_of
@@ -106,8 +114,12 @@ def batch_inference_command(
     say(f"{scored.uri}: {scored.rows:,} rows, models {dict(scored.versions)}")
 
 
-def _settings(known: Sequence[Parameter], values: Sequence[str] | None, chosen: Sequence[str] = ()) -> Settings:
+def _settings(
+    known: Sequence[Parameter], values: Sequence[str] | None, chosen: Sequence[str] = (), kind: str | None = None
+) -> Settings:
     given = settings_from(known, values) if values else {}
+    if kind is not None:
+        given = training_target(kind, given)
     for text in chosen:
         name, equals, value = text.partition("=")
         *groups, last = name.strip().split(".")
@@ -117,7 +129,16 @@ def _settings(known: Sequence[Parameter], values: Sequence[str] | None, chosen: 
         if not equals or not isinstance(place, dict):
             raise typer.BadParameter(f"--set {text} sets nothing; write for example recurrent.epochs=20")
         place[last] = value.strip()
-    return load_settings(**given)
+    try:
+        settings = load_settings(**given)
+    except SettingsError as error:
+        if not values:
+            raise
+        remedy = f"Correct the parameters ({usage(known)}), or the setting that is named"
+        raise SettingsError(error.problem, remedy) from error
+    if values and (note := bucket_note(settings)):
+        say(f"note: {note}")
+    return settings
 
 
 def _days(start: datetime | None, end: datetime | None) -> tuple[date, date] | None:

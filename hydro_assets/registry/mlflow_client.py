@@ -84,7 +84,7 @@ def experiment_id(client: MlflowClient, settings: Settings, kind: str) -> str:
     name = experiment_name(settings, kind)
     if (found := client.get_experiment_by_name(name)) is not None:
         return found.experiment_id
-    location = None
+    location = settings.bucket_uri and f"{settings.bucket_uri}/mlflow/{name.strip('/')}"
     if (file := _sqlite_file(settings)) is not None:  # MLflow's default is the working directory of whoever trains
         location = (file.absolute().parent / "artifacts" / name).as_uri()
     try:
