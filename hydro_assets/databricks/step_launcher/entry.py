@@ -1,8 +1,8 @@
 """Entry point of a launched step: a Databricks Python task. It needs the standard library and `dagster`, nothing else.
 
-One argument, flat JSON, written by `launcher.py`: stage, launch (path), launch_sha256, code (path), code_sha256,
-python, dagster, flush_seconds. The hashes came with the authenticated request, so a file that somebody changed on the
-volume is refused before it is read. The task fails when the step fails, so that the run is red on both sides.
+One argument, flat JSON, written by `launcher.py`: stage, entry (path), entry_sha256, launch (path), launch_sha256, code
+(path), code_sha256, python, dagster, flush_seconds. The hashes came with the authenticated request, so a file that
+somebody changed is refused before it is read. The task fails when the step fails, so that the run is red on both sides.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def verified(path: str, sha256: str) -> bytes:
     with open(path, "rb") as handle:
         content = handle.read()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise StepFailed(f"{path} is not the file that the host staged. Restrict who may write to the volume.")
+        raise StepFailed(f"{path} is not the file that the host staged. Restrict who may write there.")
     return content
 
 
@@ -206,6 +206,7 @@ def main(spec: dict[str, Any]) -> None:
         Reporter(spec["stage"], spec["flush_seconds"]) as reporter,
     ):
         try:
+            verified(spec["entry"], spec["entry_sha256"])
             require_same_versions(spec)
             code = verified(spec["code"], spec["code_sha256"])
             zipfile.ZipFile(io.BytesIO(code)).extractall(code_dir)
