@@ -104,7 +104,7 @@ class CatalogTables:
         try:
             self.session().sql(f"ALTER TABLE {full} ADD CONSTRAINT {constraint} PRIMARY KEY ({keys})")
         except (AnalysisException, UnsupportedOperationException):
-            _say_without_constraints(full.partition('.')[0])
+            _say_without_constraints(full.partition(".")[0])
 
 
 def _takes_arrow() -> bool:

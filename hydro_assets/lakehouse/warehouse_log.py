@@ -189,6 +189,17 @@ class DatabricksWarehouse:
         return rows
 
 
+@dataclass(frozen=True)
+class SparkStatements:
+    """The same statements where there is a Spark: in a launched step or the task of a job."""
+
+    spark: Any
+
+    def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
+        found = self.spark.sql(statement).collect()
+        return [{k: None if v is None else str(v) for k, v in row.asDict().items()} for row in found]
+
+
 def change_log(settings: Settings) -> ChangeLog:
     """The reader for where the farm's tables lie: their folders, or the SQL warehouse of a catalog."""
     if settings.table_root is not None:
