@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import column_lineage, definition_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import BATCH_PREDICTIONS, HEAVY, SENSOR_FEATURES, model_key
@@ -26,7 +27,7 @@ def batch_predictions_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"spark", "deltalake", "mlflow"},
         metadata=definition_facts(full, settings.table(full.name)),
         description=full.comment,
-        code_version="1",
+        code_version=code_version(__name__),
         pool="batch_predictions",
     )
     def batch_predictions(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
