@@ -125,7 +125,7 @@ class Reporter:
     def _serialized(self, events: list[Any]) -> str:
         if not events:
             return ""
-        from dagster._serdes import serialize_value
+        from dagster import serialize_value
 
         text = serialize_value(events)
         return json.dumps(self._without_secrets(json.loads(text))) if self._secrets else text
@@ -175,11 +175,8 @@ def read_secrets(secrets: list[dict[str, str]], reporter: Reporter) -> None:
 
 def run_step(launch: dict[str, Any], reporter: Reporter) -> bool:
     """Run the step as Dagster would in process, its events going to the reporter. False when it failed."""
+    from dagster import external_instance_from_step_run_ref, step_run_ref_to_step_context
     from dagster._core.execution.plan.execute_plan import dagster_event_sequence_for_step
-    from dagster._core.execution.plan.external_step import (
-        external_instance_from_step_run_ref,
-        step_run_ref_to_step_context,
-    )
 
     reference = launch["step_run_ref"]
     instance = external_instance_from_step_run_ref(reference, reporter.add_event)

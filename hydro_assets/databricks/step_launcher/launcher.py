@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster import DagsterEventType
-from dagster._core.errors import raise_execution_interrupts
-from dagster._core.events import DagsterEvent
-from dagster._core.execution.context.system import StepExecutionContext
-from dagster._serdes import deserialize_value
+from dagster import (
+    DagsterEvent,
+    DagsterEventType,
+    StepExecutionContext,
+    deserialize_value,
+    raise_execution_interrupts,
+)
 from dagster_databricks import DatabricksPySparkStepLauncher
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
