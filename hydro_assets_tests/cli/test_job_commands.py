@@ -42,7 +42,7 @@ def test_set__overrides_any_setting_beside_the_positional_parameters(trained_wit
     ("chosen", "said"),
     [
         ("recurrent.epochs=0", "recurrent.epochs: Input should be greater than or equal to 1"),
-        ("recurrent.layers=3", "recurrent.layers: Extra inputs are not permitted"),
+        ("recurrent.layers=3", "recurrent.layers is no setting; did you mean recurrent.num_layers"),
         ("recurrent=3", "recurrent: "),
     ],
 )
