@@ -38,7 +38,10 @@ from pydantic_settings.exceptions import SettingsError as BadValue
 
 from hydro_assets.durations import Duration
 from hydro_assets.errors import SettingsError
+from hydro_assets.tables import names
 from hydro_assets.tables.sensors import ACTUATOR_COLUMNS, OPTIMAL_FLAGS, SENSOR
+
+_TABLE_NAME = re.compile(r"\w+(\.\w+){0,2}", re.ASCII)
 
 
 def _words(value: object) -> object:
@@ -146,6 +149,32 @@ class ModelNames(_Frozen):
     lightgbm: str = Field("hydroponics_lightgbm_classifier", description="registered model of kind lightgbm")
 
 
+class TableNames(_Frozen):
+    """What the farm calls its tables: `table`, `schema.table` or `catalog.schema.table`; what is left out is usual."""
+
+    iot_data: str = Field(names.IOT_DATA, description="name of the readings of Gold")
+    dim_time: str = Field(names.DIM_TIME, description="name of the calendar of Gold")
+    dim_equipment: str = Field(names.DIM_EQUIPMENT, description="name of the actuators of Gold")
+    sensor_features: str = Field(names.SENSOR_FEATURES, description="name of the feature table")
+    batch_predictions: str = Field(names.BATCH_PREDICTIONS, description="name of the output of batch inference")
+
+    @field_validator("*")
+    @classmethod
+    def _of_three_parts_at_most(cls, value: str) -> str:
+        if not _TABLE_NAME.fullmatch(value):
+            raise ValueError(
+                f"'{value}' is not a table name; write table, schema.table or catalog.schema.table, each of letters, "
+                "digits and underscores"
+            )
+        return value
+
+    def full(self, name: str, catalog: str) -> str:
+        """`gold.iot_data` -> what this farm calls that table, with its catalog and schema."""
+        schema, _, table = name.rpartition(".")
+        given: list[str] = getattr(self, table, name).split(".")
+        return ".".join([*(catalog, schema)[: 3 - len(given)], *given])
+
+
 class PinnedVersions(_Frozen):
     """Versions that score in place of champion or latest; None = not pinned."""
 
@@ -198,7 +227,16 @@ class Settings(BaseSettings):
     catalog: str = Field(
         "hydroponics", pattern=r"^[A-Za-z0-9_]+$", description="catalog of every table, the first part of its full name"
     )
-    bucket: str = Field("hydroponics-data", min_length=1, description="object-store bucket of the lakehouse")
+    bucket: str = Field(
+        "hydroponics-data",
+        min_length=1,
+        description="object-store bucket of the lakehouse's external locations; s3 unless written as abfss://... or so",
+    )
+    external_tables: bool = Field(
+        False,
+        description="whether a catalog keeps new tables at `s3://{bucket}/{schema}/{table}`; else it manages them",
+    )
+    tables: TableNames = Field(TableNames(), description="what the farm calls its tables")
 
     lakehouse_uri: str | None = Field(
         None,
@@ -329,6 +367,15 @@ class Settings(BaseSettings):
             raise ValueError(f"target_col {self.target_col} must be among targets ({', '.join(self.targets)})")
         return self
 
+    @model_validator(mode="after")
+    def _tables_apart(self) -> Settings:
+        called: dict[str, list[str]] = {}
+        for name in names.ALL:
+            called.setdefault(self.table(name).lower(), []).append(name)
+        if shared := [f"{' and '.join(of)} would both be {full}" for full, of in called.items() if len(of) > 1]:
+            raise ValueError(f"{'; '.join(shared)}: give each table a name of its own")
+        return self
+
     @field_validator("feature_step")
     @classmethod
     def _divides_a_day(cls, value: timedelta) -> timedelta:
@@ -415,8 +462,19 @@ class Settings(BaseSettings):
         return self.model_copy(update={name: type(self).model_fields[name].default for name in WITH_SECRETS})
 
     def table(self, name: str) -> str:
-        """Full name of a table, `gold.iot_data` -> `hydroponics.gold.iot_data`."""
-        return f"{self.catalog}.{name}"
+        """Full name of a table as this farm calls it, `gold.iot_data` -> `hydroponics.gold.iot_data`."""
+        return self.tables.full(name, self.catalog)
+
+    @property
+    def bucket_uri(self) -> str | None:
+        """Prefix of what lies in the bucket; None where the bucket has no part."""
+        if self.table_root is not None or not self.external_tables:
+            return None
+        return self.bucket.rstrip("/") if "://" in self.bucket else f"s3://{self.bucket}"
+
+    def table_location(self, name: str) -> str | None:
+        """Where a catalog keeps a table that it does not manage, `s3://{bucket}/{schema}/{table}`; None = it does."""
+        return self.bucket_uri and "/".join([self.bucket_uri, *self.table(name).split(".")[1:]])
 
 
 _NOT_SETTINGS = frozenset({"HYDRO_STEP_CODE", "HYDRO_GIT_COMMIT", "HYDRO_DATABRICKS_TEST", "HYDRO_IN_LAUNCHED_STEP"})

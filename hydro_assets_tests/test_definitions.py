@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -48,12 +50,28 @@ def test_partitions__are_one_definition(defs: dg.Definitions) -> None:
 
 def test_workspace_and_pyproject__name_the_same_location() -> None:
     workspace = yaml.safe_load((ROOT / "workspace.yaml").read_text())["load_from"][0]["python_module"]
-    tool = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["dagster"]
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    tool, project = tools["dagster"], tools["dg"]["project"]
     assert (workspace["module_name"], workspace["attribute"], workspace["location_name"]) == (
         tool["module_name"],
         tool["attribute"],
         tool["code_location_name"],
     )
+    assert (project["code_location_target_module"], project["code_location_name"]) == (
+        tool["module_name"],
+        tool["code_location_name"],
+    )
+
+
+def test_definitions__pass_dagsters_own_check(tmp_path: Path) -> None:
+    environment = {"HYDRO_HOME": str(tmp_path), "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    command = [sys.executable, "-W", "error::dagster.BetaWarning", "-m", "dagster", "definitions", "validate"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ours = [
+        line for line in done.stderr.splitlines() if "arning" in line and "definitions_validate_command" not in line
+    ]
+    assert ours == []
 
 
 def heavy_assets(defs: dg.Definitions) -> list[dg.AssetsDefinition]:

@@ -2,6 +2,7 @@
 
 from hydro_assets.cli import (
     backtest_command,
+    databricks_commands,
     dev_command,
     import_commands,
     job_commands,
@@ -15,6 +16,7 @@ from hydro_assets.cli.app import main
 
 __all__ = [
     "backtest_command",
+    "databricks_commands",
     "dev_command",
     "import_commands",
     "job_commands",

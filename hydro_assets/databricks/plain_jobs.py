@@ -18,8 +18,8 @@ from hydro_assets.tables import MODELS
 
 _VERSION = serverless_version((3, 11))  # unlike launched steps, jobs need not match the host that deploys them
 
-CODE_ROOT = "/Workspace/Shared/hydro_assets/code"
-"""Where the plain jobs look for the package; `databricks workspace import-dir` puts it there."""
+CODE_ROOT = "/Workspace/Users/OWNER/hydro_assets/code"
+"""Where the plain jobs look for the package: in the folder of who runs them, whose name takes the place of OWNER."""
 
 TRAINING_JOB, INFERENCE_JOB = "hydroponics_ml_training", "hydroponics_ml_inference"
 
@@ -37,9 +37,10 @@ def training_job(settings: Settings, code_root: str = CODE_ROOT) -> dict[str, An
 
 
 def inference_job(settings: Settings, code_root: str = CODE_ROOT) -> dict[str, Any]:
-    """One task that scores the feature table with the nine parameters."""
-    arguments = ["batch-inference", *values_of(BATCH_INFERENCE, settings)]
-    return _job(INFERENCE_JOB, [_task("batch_inference", code_root, arguments)])
+    """Features of new days first, then the forecasts of what is new, with the nine parameters."""
+    first = _task("update_features", code_root, ["feature-store", *values_of(FEATURE_STORE, settings), "--new"])
+    arguments = ["batch-inference", *values_of(BATCH_INFERENCE, settings), "--new"]
+    return _job(INFERENCE_JOB, [first, _task("batch_inference", code_root, arguments, after=[first])])
 
 
 def requirements_text() -> str:
@@ -77,7 +78,9 @@ def _task(key: str, code_root: str, arguments: list[str], after: list[dict[str, 
     task: dict[str, Any] = {
         "task_key": key,
         "environment_key": "hydro",
-        "max_retries": 1,
+        "max_retries": 2,
+        "min_retry_interval_millis": 60_000,
+        "retry_on_timeout": False,
         "timeout_seconds": 4 * 3600,
         "spark_python_task": {
             "python_file": f"{code_root}/hydro_assets/cli/databricks_task.py",

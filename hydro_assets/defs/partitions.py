@@ -20,7 +20,7 @@ def first_day(settings: Settings) -> date:
         return settings.partitions_start
     if settings.table_root is None:
         return FALLBACK_START
-    log = StorageLog(settings.table_root, settings.catalog)
+    log = StorageLog(settings.table_root, settings.table)
     gold, built = log.days(names.IOT_DATA), log.days(names.SENSOR_FEATURES)
     if not gold:
         return FALLBACK_START

@@ -18,6 +18,7 @@ from hydro_assets.errors import DataContractError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import feature_span
 from hydro_assets.pipeline.gold import require_fitting_grid
+from hydro_assets.pipeline.new_days import ranges_of
 from hydro_assets.pipeline.outdated import outdated
 from hydro_assets.pipeline.reading_account import reading_account
 from hydro_assets.quality.gold_findings import measured
@@ -123,20 +124,6 @@ def days_left_out(gold: Sequence[date], first: date, end: date) -> list[str]:
     if late := [day for day in gold if day > end]:  # west of Greenwich a wall-clock day ends on the next UTC day
         told.append(f"Gold of {late[0]} .. {late[-1]} is left out: by UTC these days are yet to come")
     return told
-
-
-def ranges_of(days: Sequence[date], most_apart: timedelta = timedelta(days=31)) -> list[tuple[date, date]]:
-    """Half-open ranges that hold the sorted `days`; a longer break ends one.
-
-    A reading stamped by a clock that fell back to the year 2000 must not make a run of thousands of empty days.
-    """
-    ranges: list[tuple[date, date]] = []
-    for day in days:
-        if ranges and day - ranges[-1][1] < most_apart:
-            ranges[-1] = (ranges[-1][0], day + timedelta(days=1))
-        else:
-            ranges.append((day, day + timedelta(days=1)))
-    return ranges
 
 
 def refresh(

@@ -32,20 +32,22 @@ class CatalogTables:
     """Tables of the schemas of one catalog. Names are lower case, as Unity Catalog keeps them."""
 
     session: Callable[[], SparkSession]
-    catalog: str
+    full_name: Callable[[str], str]  # `gold.iot_data` -> `hydroponics.gold.iot_data`
+    location: Callable[[str], str | None]  # of a table that the catalog does not manage
 
     def uri(self, name: str) -> str:
-        return f"{self.catalog}.{name}".lower()
+        return self.full_name(name).lower()
 
     def exists(self, name: str) -> bool:
-        with _usable(self.catalog):
-            return self.session().catalog.tableExists(self.uri(name))
+        full = self.uri(name)
+        with _usable(full):
+            return self.session().catalog.tableExists(full)
 
     def create(self, table: Table) -> None:
         full = self.uri(table.name)
-        with _usable(self.catalog):
+        with _usable(full):
             self.session().sql(f"CREATE SCHEMA IF NOT EXISTS {full.rpartition('.')[0]}")
-            self.session().sql(create_statement(table, full))
+            self.session().sql(create_statement(table, full, self.location(table.name)))
         if table.keys and table.time_column in table.keys:
             self._constrain(table, full)
 
@@ -102,7 +104,7 @@ class CatalogTables:
         try:
             self.session().sql(f"ALTER TABLE {full} ADD CONSTRAINT {constraint} PRIMARY KEY ({keys})")
         except (AnalysisException, UnsupportedOperationException):
-            _say_without_constraints(self.catalog)
+            _say_without_constraints(full.partition(".")[0])
 
 
 def _takes_arrow() -> bool:
@@ -112,7 +114,7 @@ def _takes_arrow() -> bool:
     return int(pyspark.__version__.split(".")[0]) >= 4
 
 
-def create_statement(table: Table, full_name: str) -> str:
+def create_statement(table: Table, full_name: str, location: str | None = None) -> str:
     """`CREATE TABLE IF NOT EXISTS` for a table: types, comments, partition column, properties."""
     columns = ",\n  ".join(
         f"`{c.name}` {c.type.upper()}{'' if c.nullable else ' NOT NULL'} COMMENT {quoted(comment_of(c))}"
@@ -121,6 +123,8 @@ def create_statement(table: Table, full_name: str) -> str:
     parts = [f"CREATE TABLE IF NOT EXISTS {full_name} (\n  {columns}\n) USING delta"]
     if table.partition_by:
         parts.append(f"PARTITIONED BY ({table.partition_by})")
+    if location is not None:
+        parts.append(f"LOCATION {quoted(location)}")
     parts.append(f"COMMENT {quoted(table.comment)}")
     if properties := all_properties(table):
         pairs = ", ".join(f"{quoted(key)} = {quoted(value)}" for key, value in properties.items())
@@ -139,7 +143,7 @@ def _say_without_constraints(catalog: str) -> None:
 
 
 @contextmanager
-def _usable(catalog: str) -> Iterator[None]:
+def _usable(full_name: str) -> Iterator[None]:
     """Raises SettingsError where Spark refuses the catalog, in place of its stack trace."""
     from pyspark.errors import PySparkException
 
@@ -148,7 +152,7 @@ def _usable(catalog: str) -> Iterator[None]:
     except PySparkException as error:
         first = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise SettingsError(
-            f"Catalog {catalog} cannot be used: {first.strip()}",
+            f"Catalog {full_name.partition('.')[0]} cannot be used: {first.strip()}",
             "Check HYDRO_CATALOG, and that this principal has USE CATALOG, USE SCHEMA, SELECT and MODIFY on it, and "
             "CREATE SCHEMA and CREATE TABLE where tables are new",
         ) from error

@@ -9,7 +9,7 @@ Delta log: https://github.com/delta-io/delta/blob/master/PROTOCOL.md
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -61,12 +61,15 @@ class StorageLog:
     """Delta logs in folders or object stores: `root/catalog/schema/table/_delta_log`."""
 
     root: str
-    catalog: str
+    full_name: Callable[[str], str]  # `gold.iot_data` -> `hydroponics.gold.iot_data`
+
+    def uri(self, name: str) -> str:
+        return "/".join([self.root.rstrip("/"), *self.full_name(name).split(".")])
 
     def read(self, name: str, since: TableVersion | None) -> LogReading | None:
         from deltalake import DeltaTable
 
-        uri = "/".join([self.root.rstrip("/"), self.catalog, *name.split(".")])
+        uri = self.uri(name)
         if not DeltaTable.is_deltatable(uri):
             return None
         table = DeltaTable(uri)
@@ -81,7 +84,7 @@ class StorageLog:
         """The days that hold rows now; none when there is no such table."""
         from deltalake import DeltaTable
 
-        uri = "/".join([self.root.rstrip("/"), self.catalog, *name.split(".")])
+        uri = self.uri(name)
         return _days_now(DeltaTable(uri)) if DeltaTable.is_deltatable(uri) else frozenset()
 
 

@@ -75,8 +75,8 @@ class Lakehouse:
     def tables(self) -> Tables:
         root = self.settings.table_root
         if root is None:
-            return CatalogTables(lambda: self.spark, self.settings.catalog)
-        return PathTables(lambda: self.spark, root, self.settings.catalog)
+            return CatalogTables(lambda: self.spark, self.settings.table, self.settings.table_location)
+        return PathTables(lambda: self.spark, root, self.settings.table)
 
     # -- reading -------------------------------------------------------------------------------------------------------
 

@@ -89,10 +89,10 @@ class PathTables:
 
     session: Callable[[], SparkSession]  # opened only by the verbs that need Spark
     root: str
-    catalog: str
+    full_name: Callable[[str], str]  # `gold.iot_data` -> `hydroponics.gold.iot_data`
 
     def uri(self, name: str) -> str:
-        return "/".join([self.root.rstrip("/"), self.catalog, *name.split(".")])
+        return "/".join([self.root.rstrip("/"), *self.full_name(name).split(".")])
 
     def exists(self, name: str) -> bool:
         from deltalake import DeltaTable

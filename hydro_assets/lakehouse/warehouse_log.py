@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -46,10 +46,10 @@ class WarehouseLog:
     """
 
     warehouse: Warehouse
-    catalog: str
+    full_name: Callable[[str], str]  # `gold.iot_data` -> `hydroponics.gold.iot_data`
 
     def read(self, name: str, since: TableVersion | None) -> LogReading | None:
-        full = f"{self.catalog}.{name}"
+        full = self.full_name(name)
         table_id = self._table_id(full)
         if table_id is None:
             return None
@@ -189,10 +189,21 @@ class DatabricksWarehouse:
         return rows
 
 
+@dataclass(frozen=True)
+class SparkStatements:
+    """The same statements where there is a Spark: in a launched step or the task of a job."""
+
+    spark: Any
+
+    def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
+        found = self.spark.sql(statement).collect()
+        return [{k: None if v is None else str(v) for k, v in row.asDict().items()} for row in found]
+
+
 def change_log(settings: Settings) -> ChangeLog:
     """The reader for where the farm's tables lie: their folders, or the SQL warehouse of a catalog."""
     if settings.table_root is not None:
-        return StorageLog(settings.table_root, settings.catalog)
+        return StorageLog(settings.table_root, settings.table)
     if settings.sql_warehouse_id is None:
         raise SettingsError(
             "Gold lies in Unity Catalog, and no SQL warehouse is named through which its history could be read",
@@ -200,4 +211,4 @@ def change_log(settings: Settings) -> ChangeLog:
         )
     from databricks.sdk import WorkspaceClient
 
-    return WarehouseLog(DatabricksWarehouse(WorkspaceClient(), settings.sql_warehouse_id), settings.catalog)
+    return WarehouseLog(DatabricksWarehouse(WorkspaceClient(), settings.sql_warehouse_id), settings.table)

@@ -52,7 +52,7 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
         and predictions is not None
         and forecasts is not None
         and predictions.days <= built.days
-        and is_covered(built, scored_days(predictions, serving), _look_back(settings))
+        and is_covered(built, scored_days(predictions, serving), look_back_of(settings))
         and lakehouse.exists(names.SYSTEM_OUTLOOK)
         and is_followed(predictions.days, log.read(names.PREDICTION_ACCURACY, None), [forecasts, built], FOLLOWED)
         and is_followed(built.days, log.read(names.FEATURE_DRIFT, None), [built], FOLLOWED[1:], serving)
@@ -85,15 +85,15 @@ def require_one_making(lakehouse: Lakehouse) -> None:
         )
 
 
-def scored_days(predictions: LogReading | None, versions: Mapping[str, str]) -> dict[date, int]:
-    """The days whose predictions are of the models `versions`, and the version of the features they were made from."""
+def scored_days(predictions: LogReading | None, versions: Mapping[str, str] | None) -> dict[date, int]:
+    """The days whose predictions are of the models `versions` (None: of any), and the version of their features."""
     found: dict[date, int] = {}
     for commit in () if predictions is None else predictions.commits:
         note = commit.note
         if {"start_day", "end_day", "versions", "feature_version"} <= note.keys():
             start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
             written = [start + timedelta(days=i) for i in range((end - start).days)]
-            is_ours = note["versions"] == dict(versions)
+            is_ours = versions is None or note["versions"] == dict(versions)
         else:  # written by another hand: nobody knows from what
             written, is_ours = list(found if commit.days is None else commit.days), False
         for day in written:
@@ -105,12 +105,18 @@ def scored_days(predictions: LogReading | None, versions: Mapping[str, str]) -> 
 
 def is_covered(features: LogReading, scored: Mapping[date, int], look_back: timedelta) -> bool:
     """Whether every day with features was scored after it, and all that its rows look back on, was last built."""
+    return not uncovered_days(features, scored, look_back)
+
+
+def uncovered_days(features: LogReading, scored: Mapping[date, int], look_back: timedelta) -> list[date]:
+    """The days with features that were not scored since they, or what their rows look back on, were last built."""
     changed = ChangedDays().advance(features).changed
     back = -(-look_back // timedelta(days=1))
-    return all(
-        day in scored
-        and scored[day] >= max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
+    return sorted(
+        day
         for day in features.days or ()
+        if day not in scored
+        or scored[day] < max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
     )
 
 
@@ -142,7 +148,8 @@ def is_followed(
     return True
 
 
-def _look_back(settings: Settings) -> timedelta:
+def look_back_of(settings: Settings) -> timedelta:
+    """History before a row that its forecast reads."""
     from hydro_assets.forecasting.info import history_steps
 
     step = settings.feature_step

@@ -73,7 +73,8 @@ class RegisteredModel:
 
         if (found := self.client.get_experiment_by_name(self.experiment)) is not None:
             return found.experiment_id
-        location = None
+        bucket = self.settings.bucket_uri
+        location = bucket and f"{bucket}/mlflow/{self.experiment.strip('/')}"
         if (file := sqlite_file(self.settings.tracking_uri)) is not None:
             # MLflow's default is the working directory of whoever trains
             location = (file.absolute().parent / "artifacts" / self.experiment).as_uri()

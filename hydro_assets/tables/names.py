@@ -11,3 +11,5 @@ SYSTEM_OUTLOOK = "predictions.system_outlook"
 PREDICTION_ACCURACY = "predictions.prediction_accuracy"
 FEATURE_DRIFT = "predictions.feature_drift"
 PROMOTION_LOG = "predictions.promotion_log"
+
+ALL = tuple(value for name, value in dict(vars()).items() if name.isupper())

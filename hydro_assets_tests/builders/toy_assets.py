@@ -154,7 +154,7 @@ def _launcher() -> StepLauncherResource:
         target="databricks" if os.environ.get("TOY_LAUNCH") == "1" else "local",
         packages=["hydro_assets", "hydro_assets_tests"],
         volume=VOLUME,
-        workspace_dir=os.environ.get("TOY_WORKSPACE_DIR", "/Workspace/Shared/hydro_assets"),
+        workspace_dir=os.environ.get("TOY_WORKSPACE_DIR"),
         cpu=Compute(
             dependencies=[f"dagster=={dg.__version__}"], timeout_seconds=int(os.environ.get("TOY_TIMEOUT", "120"))
         ),

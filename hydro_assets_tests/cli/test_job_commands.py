@@ -30,7 +30,7 @@ def trained_with(monkeypatch: pytest.MonkeyPatch, make_settings: Callable[..., S
 
 def test_set__overrides_any_setting_beside_the_positional_parameters(trained_with: list[Settings]) -> None:
     assert job_commands.app is app
-    parameters = ["farm", "b", "farm.feature_store.sensor_features", "e", "m", "12", "tds_level", "3"]
+    parameters = ["farm", "b", "farm.feature_store.sensor_features", "tds_level", "e", "m", "12", "3"]
     chosen = ("recurrent.epochs=7", "recurrent.hidden_size=8", "crop.ph_level.low=5", "crop.ph_level.high=6")
     CliRunner().invoke(app, ["train", "gru", *parameters, *(word for text in chosen for word in ("--set", text))])
     (settings,) = trained_with
@@ -42,7 +42,7 @@ def test_set__overrides_any_setting_beside_the_positional_parameters(trained_wit
     ("chosen", "said"),
     [
         ("recurrent.epochs=0", "recurrent.epochs: Input should be greater than or equal to 1"),
-        ("recurrent.layers=3", "recurrent.layers: Extra inputs are not permitted"),
+        ("recurrent.layers=3", "recurrent.layers is no setting; did you mean recurrent.num_layers"),
         ("recurrent=3", "recurrent: "),
     ],
 )
@@ -60,3 +60,22 @@ def test_set__that_sets_nothing_is_wrong_usage(trained_with: list[Settings], cho
     result = CliRunner().invoke(app, ["train", "gru", *(word for text in chosen for word in ("--set", text))])
     assert result.exit_code == 2
     assert trained_with == []
+
+
+def test_parameters__that_are_wrong_are_named_in_one_sentence_with_their_order(trained_with: list[Settings]) -> None:
+    values = ["farm", "b", "a.b.c.d", "is_env_optimal", "e", "m", "1"]
+    result = CliRunner().invoke(app, ["train", "gru", *values])
+    assert isinstance(result.exception, SettingsError)
+    said = str(result.exception)
+    assert all(
+        part in said for part in ("'a.b.c.d' is not a table", "'is_env_optimal' is not a sensor", "sequence_len")
+    )
+    assert "catalog bucket feature_table target [experiment" in said
+    assert trained_with == []
+
+
+def test_documented_call__trains_the_classifier_and_notes_a_bucket_without_effect(trained_with: list[Settings]) -> None:
+    result = CliRunner().invoke(app, ["train", "lightgbm", "farm", "b", "farm.ml.wide", "is_env_optimal"])
+    (settings,) = trained_with
+    assert (settings.labels, settings.table("feature_store.sensor_features")) == (("is_env_optimal",), "farm.ml.wide")
+    assert result.output.count("note: bucket b has no effect") == 1

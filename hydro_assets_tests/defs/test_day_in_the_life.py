@@ -38,7 +38,7 @@ class Farm:
             resources=resources(settings),
         )
         self.sensor = gold_watcher(settings, change_log)
-        self.log = StorageLog(str(settings.table_root), settings.catalog)
+        self.log = StorageLog(str(settings.table_root), settings.table)
         self.cursor: str | None = None
         self.told = ""
 

@@ -9,7 +9,7 @@ import pytest
 
 from hydro_assets.defs.attempts import REFRESH_JOB
 from hydro_assets.defs.local_run import CheckStoppedRunError, dagster_instance
-from hydro_assets.defs.run_all import ranges_of, refresh
+from hydro_assets.defs.run_all import refresh
 from hydro_assets.defs.wiring import build_definitions
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.gold import add_readings
@@ -43,9 +43,3 @@ def test_refresh__of_nothing_but_broken_days_is_an_error(settings: Settings, lak
     with dagster_instance(settings) as instance, pytest.raises(CheckStoppedRunError, match="No day can be built"):
         refresh(job, instance, [DAYS], {})
     assert not lakehouse.exists("feature_store.sensor_features")
-
-
-def test_ranges__end_at_a_long_break_and_not_at_a_short_one() -> None:
-    days = [date(2000, 1, 1), date(2026, 3, 1), date(2026, 3, 2), date(2026, 3, 20)]
-    assert ranges_of(days) == [(date(2000, 1, 1), date(2000, 1, 2)), (date(2026, 3, 1), date(2026, 3, 21))]
-    assert ranges_of([]) == []

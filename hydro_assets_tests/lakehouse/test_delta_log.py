@@ -21,11 +21,11 @@ def day(n: int) -> date:
 
 @pytest.fixture
 def log(tmp_path: Path) -> StorageLog:
-    return StorageLog(str(tmp_path), "farm")
+    return StorageLog(str(tmp_path), "farm.{}".format)
 
 
 def uri(log: StorageLog) -> str:
-    return f"{log.root}/{log.catalog}/gold/iot_data"
+    return log.uri(NAME)
 
 
 def write(log: StorageLog, *days: int, partitioned: bool = True, mode: str = "append", **options: object) -> None:

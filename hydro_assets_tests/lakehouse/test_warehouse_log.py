@@ -61,7 +61,7 @@ HISTORY = {
 
 
 def read(fake: FakeWarehouse, since: TableVersion | None = None) -> LogReading:
-    reading = WarehouseLog(fake, "hydroponics").read(NAME, since)
+    reading = WarehouseLog(fake, "hydroponics.{}".format).read(NAME, since)
     assert reading is not None
     return reading
 
@@ -71,7 +71,7 @@ def days(reading: LogReading) -> dict[int, set[int] | None]:
 
 
 def test_read__no_table_is_none() -> None:
-    assert WarehouseLog(FakeWarehouse({}), "hydroponics").read(NAME, None) is None
+    assert WarehouseLog(FakeWarehouse({}), "hydroponics.{}".format).read(NAME, None) is None
 
 
 def test_read__tells_days_by_the_change_feed_and_skips_maintenance() -> None:

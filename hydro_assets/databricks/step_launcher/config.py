@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import dagster as dg
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
 from hydro_assets.errors import SettingsError
 
@@ -93,7 +93,11 @@ class StepLauncherConfig(dg.ConfigurableResource):
         "volume", description="volume = Unity Catalog; dbfs = dagster-databricks' own launcher, for old workspaces"
     )
     volume: str = Field("/Volumes/hydroponics/dagster/steps", pattern=r"^/Volumes(/[^/]+){3,}$")
-    workspace_dir: str = Field("/Workspace/Shared/hydro_assets", pattern=r"^/Workspace/.+[^/]$")
+    workspace_dir: str | None = Field(
+        None,
+        pattern=r"^/Workspace/.+[^/]$",
+        description="folder of the entry script, for the launching principal to write alone; None = in its own folder",
+    )
 
     host: str = ""
     token: str = ""
@@ -118,6 +122,15 @@ class StepLauncherConfig(dg.ConfigurableResource):
     poll_seconds: float = Field(5.0, gt=0, le=300)
     start_timeout_seconds: int = Field(3600, gt=0, description="wait beyond the run's time-out: queue, start")
     linger_seconds: int = Field(120, ge=0, description="a run that outlives its step by this much is cancelled")
+
+    @field_validator("workspace_dir")
+    @classmethod
+    def _not_for_all(cls, value: str | None) -> str | None:
+        if value is not None and f"{value}/".startswith("/Workspace/Shared/"):
+            raise ValueError(
+                f"{value} may be changed by every user of the workspace, and a cluster runs what lies there"
+            )
+        return value
 
     def compute_for(self, tags: Mapping[str, str]) -> Compute:
         """The compute that an op's tags ask for; `gpu` falls back to `cpu` on a workspace without one."""

@@ -1,8 +1,8 @@
 """Entry point of a launched step: a Databricks Python task. It needs the standard library and `dagster`, nothing else.
 
-One argument, flat JSON, written by `launcher.py`: stage, launch (path), launch_sha256, code (path), code_sha256,
-python, dagster, flush_seconds. The hashes came with the authenticated request, so a file that somebody changed on the
-volume is refused before it is read. The task fails when the step fails, so that the run is red on both sides.
+One argument, flat JSON, written by `launcher.py`: stage, entry (path), entry_sha256, launch (path), launch_sha256, code
+(path), code_sha256, python, dagster, flush_seconds. The hashes came with the authenticated request, so a file that
+somebody changed is refused before it is read. The task fails when the step fails, so that the run is red on both sides.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ class Reporter:
     def _serialized(self, events: list[Any]) -> str:
         if not events:
             return ""
-        from dagster._serdes import serialize_value
+        from dagster import serialize_value
 
         text = serialize_value(events)
         return json.dumps(self._without_secrets(json.loads(text))) if self._secrets else text
@@ -145,7 +145,7 @@ def verified(path: str, sha256: str) -> bytes:
     with open(path, "rb") as handle:
         content = handle.read()
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise StepFailed(f"{path} is not the file that the host staged. Restrict who may write to the volume.")
+        raise StepFailed(f"{path} is not the file that the host staged. Restrict who may write there.")
     return content
 
 
@@ -175,11 +175,8 @@ def read_secrets(secrets: list[dict[str, str]], reporter: Reporter) -> None:
 
 def run_step(launch: dict[str, Any], reporter: Reporter) -> bool:
     """Run the step as Dagster would in process, its events going to the reporter. False when it failed."""
+    from dagster import external_instance_from_step_run_ref, step_run_ref_to_step_context
     from dagster._core.execution.plan.execute_plan import dagster_event_sequence_for_step
-    from dagster._core.execution.plan.external_step import (
-        external_instance_from_step_run_ref,
-        step_run_ref_to_step_context,
-    )
 
     reference = launch["step_run_ref"]
     instance = external_instance_from_step_run_ref(reference, reporter.add_event)
@@ -206,6 +203,7 @@ def main(spec: dict[str, Any]) -> None:
         Reporter(spec["stage"], spec["flush_seconds"]) as reporter,
     ):
         try:
+            verified(spec["entry"], spec["entry_sha256"])
             require_same_versions(spec)
             code = verified(spec["code"], spec["code_sha256"])
             zipfile.ZipFile(io.BytesIO(code)).extractall(code_dir)

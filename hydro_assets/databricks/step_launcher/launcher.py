@@ -18,11 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from dagster import DagsterEventType
-from dagster._core.errors import raise_execution_interrupts
-from dagster._core.events import DagsterEvent
-from dagster._core.execution.context.system import StepExecutionContext
-from dagster._serdes import deserialize_value
+from dagster import (
+    DagsterEvent,
+    DagsterEventType,
+    StepExecutionContext,
+    deserialize_value,
+    raise_execution_interrupts,
+)
 from dagster_databricks import DatabricksPySparkStepLauncher
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError
@@ -31,7 +33,7 @@ from databricks.sdk.service import iam, jobs
 from hydro_assets.databricks.code_archive import code_archive
 from hydro_assets.databricks.step_launcher.config import IN_LAUNCHED_STEP, TORCH_TAG, StepLauncherConfig
 from hydro_assets.databricks.step_launcher.payload import launch_payload, require_secrets
-from hydro_assets.databricks.step_launcher.staging import Stage
+from hydro_assets.databricks.step_launcher.staging import Stage, own_folder
 from hydro_assets.databricks.step_launcher.submission import (
     access_control,
     dagster_permissions,
@@ -123,9 +125,13 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
         environment = {**self.get_dagster_env_variables(), **_code_environment(), **config.step_environment()}
         launch = launch_payload(config, step_context, environment)
         code, code_sha256 = code_archive(Path(config.source_root), config.packages)
+        folder = config.workspace_dir or own_folder(self._workspace)
+        script, script_sha256 = stage.upload_script(folder, Path(__file__).with_name("entry.py"))
         stage.create()
         parameter = {
             "stage": stage.directory,
+            "entry": script,
+            "entry_sha256": script_sha256,
             "launch": stage.upload("launch.pkl", launch),
             "launch_sha256": hashlib.sha256(launch).hexdigest(),
             "code": stage.upload_once("code", f"{code_sha256[:16]}.zip", code),
@@ -134,7 +140,6 @@ class VolumeStepLauncher(DatabricksPySparkStepLauncher):
             "dagster": dg.__version__,
             "flush_seconds": min(config.poll_seconds, 5.0),
         }
-        script = stage.upload_script(config.workspace_dir, Path(__file__).with_name("entry.py"))
         tags = step_context.op_def.tags
         submitted = self._workspace.jobs.submit(
             run_name=f"{step_context.job_name}/{step_context.step.key}",

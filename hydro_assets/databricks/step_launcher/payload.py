@@ -6,12 +6,16 @@ import os
 import pickle
 from collections.abc import Mapping
 
-from dagster import DynamicPartitionsDefinition, MultiPartitionsDefinition, PartitionsDefinition
+from dagster import (
+    DynamicPartitionsDefinition,
+    MultiPartitionsDefinition,
+    PartitionsDefinition,
+    StepExecutionContext,
+    StepRunRef,
+    step_context_to_step_run_ref,
+)
 from dagster._core.code_pointer import ModuleCodePointer, PackageCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob
-from dagster._core.definitions.step_launcher import StepRunRef
-from dagster._core.execution.context.system import StepExecutionContext
-from dagster._core.execution.plan.external_step import step_context_to_step_run_ref
 from dagster_shared.record import replace
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors.base import DatabricksError

@@ -19,9 +19,20 @@ from pathlib import Path
 
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
-from databricks.sdk.service.workspace import ImportFormat
+from databricks.sdk.service.workspace import ExportFormat, ImportFormat
+
+from hydro_assets.errors import HydroError
 
 _REPORT = re.compile(r"report_\d{6}\.json\.gz")
+
+
+class StagingError(HydroError):
+    """What lies in the workspace is not what was staged."""
+
+
+def own_folder(workspace: WorkspaceClient) -> str:
+    """The workspace folder in which only this principal and administrators may write."""
+    return f"/Workspace/Users/{workspace.current_user.me().user_name}/hydro_assets"
 
 
 @dataclass(frozen=True)
@@ -69,18 +80,30 @@ class Stage:
             self.workspace.files.upload(path, io.BytesIO(content), overwrite=True)
         return path
 
-    def upload_script(self, workspace_dir: str, script: Path) -> str:
-        """Put a script into the workspace under a name that tells its content; gives its path.
+    def upload_script(self, workspace_dir: str, script: Path) -> tuple[str, str]:
+        """Put a script into the workspace under a name that tells its content, if new; gives its path and SHA-256.
 
         A workspace file, because `python_file` of a task accepts workspace paths everywhere, and volumes not.
+
+        Raises:
+            StagingError: a file of that name has another content: somebody else may write where the code lies.
         """
         content = script.read_bytes()
-        path = f"{workspace_dir}/{script.stem}_{hashlib.sha256(content).hexdigest()[:12]}.py"
-        self.workspace.workspace.mkdirs(workspace_dir)
-        self.workspace.workspace.import_(
-            path, content=base64.b64encode(content).decode(), format=ImportFormat.AUTO, overwrite=True
-        )
-        return path
+        sha256 = hashlib.sha256(content).hexdigest()
+        path = f"{workspace_dir}/{script.stem}_{sha256[:12]}.py"
+        files = self.workspace.workspace
+        try:
+            there = files.export(path, format=ExportFormat.AUTO).content or ""
+        except NotFound:
+            files.mkdirs(workspace_dir)
+            files.import_(path, content=base64.b64encode(content).decode(), format=ImportFormat.AUTO, overwrite=True)
+            there = files.export(path, format=ExportFormat.AUTO).content or ""
+        if base64.b64decode(there) != content:
+            raise StagingError(
+                f"{path} is not the script that this host put there, so nothing is launched",
+                "See who may write to that folder (only who launches should), delete the file, and try again",
+            )
+        return path, sha256
 
     def take_reports(self) -> Iterator[Report]:
         """Reports in order, each removed after use. Stops before one that is still being written."""

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 
 from hydro_assets.defs import keys
+from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import column_lineage, definition_facts, section_facts
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import FORECASTS, HEAVY, SENSOR_FEATURES, model_key
@@ -27,7 +28,7 @@ def _common(table: Table, settings: Settings) -> dict[str, Any]:
         "kinds": {"spark", "deltalake"},
         "metadata": definition_facts(table, settings.table(table.name)),
         "description": table.comment,
-        "code_version": "2",
+        "code_version": code_version(__name__),
     }
 
 

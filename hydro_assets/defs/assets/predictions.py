@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import column_lineage, definition_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import BATCH_PREDICTIONS, FORECASTS, HEAVY, SENSOR_FEATURES, model_key
@@ -34,7 +35,7 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
             kinds={"spark", "deltalake", "mlflow"},
             metadata=definition_facts(table, settings.table(table.name)),
             description=table.comment,
-            code_version="2",
+            code_version=code_version(__name__),
         )
 
     @dg.multi_asset(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from hydro_assets.defs.assets.training_config import Overrides, overridden
+from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import image, markdown_table
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, WITHOUT_TORCH, model_key
@@ -39,7 +40,7 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
         group_name="models",
         kinds=_KINDS[kind],
         description=_TEXT[kind],
-        code_version="2",
+        code_version=code_version(__name__),
         config_schema=dg.Field(Overrides(settings, kind), is_required=False, default_value={}),
         op_tags=WITHOUT_TORCH if kind == "lightgbm" else {"hydro/compute": "gpu"},
     )

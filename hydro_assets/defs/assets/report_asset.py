@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from hydro_assets.defs import keys
+from hydro_assets.defs.code_version import code_version
 
 
 def farm_report_asset() -> dg.AssetsDefinition:
@@ -16,7 +17,7 @@ def farm_report_asset() -> dg.AssetsDefinition:
         kinds={"html"},
         description="One page about the farm that opens without a server: health, coverage, outlook, errors, drift, "
         "versions. It is written to report.html in the home.",
-        code_version="1",
+        code_version=code_version(__name__),
     )
     def farm_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract

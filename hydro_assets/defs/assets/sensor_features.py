@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import dagster as dg
 
 from hydro_assets.defs.assets.external_gold import GOLD_TABLES
+from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import column_lineage, definition_facts, receipt_facts, section_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, HEAVY, IOT_DATA, SENSOR_FEATURES, WITHOUT_TORCH
@@ -34,7 +35,7 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"spark", "deltalake", "polars"},
         metadata=definition_facts(full, settings.table(full.name)),
         description=full.comment,
-        code_version="1",
+        code_version=code_version(__name__),
         pool="sensor_features",
     )
     def sensor_features(context: dg.AssetExecutionContext) -> dg.MaterializeResult:

@@ -9,12 +9,16 @@ import sys
 import types
 
 VOLUMES = os.path.join(os.environ["MINILAKE_DATA_DIR"], "dbfs")
+WORKSPACE_FILES = os.path.join(os.environ["MINILAKE_DATA_DIR"], "workspace")
 _open = builtins.open
 
 
 def open_with_volumes(file, *args, **kwargs):
-    if isinstance(file, (str, os.PathLike)) and os.fspath(file).startswith(("/Volumes/", "/dbfs/")):
-        file = VOLUMES + os.fspath(file).removeprefix("/dbfs")
+    path = os.fspath(file) if isinstance(file, (str, os.PathLike)) else ""
+    if isinstance(path, str) and path.startswith(("/Volumes/", "/dbfs/")):
+        file = VOLUMES + path.removeprefix("/dbfs")
+    elif isinstance(path, str) and path.startswith("/Workspace/"):
+        file = WORKSPACE_FILES + path
     return _open(file, *args, **kwargs)
 
 
@@ -37,10 +41,9 @@ def start_spark():
 if __name__ == "__main__":
     builtins.open = io.open = open_with_volumes
     os.environ["DATABRICKS_RUNTIME_VERSION"] = "emulated"
-    workspace_files = os.path.join(os.environ["MINILAKE_DATA_DIR"], "workspace")
     script, sys.argv = (
         sys.argv[1],
-        [workspace_files + argument if argument.startswith("/Workspace/") else argument for argument in sys.argv[1:]],
+        [WORKSPACE_FILES + argument if argument.startswith("/Workspace/") else argument for argument in sys.argv[1:]],
     )
     server = start_spark() if os.environ.get("EMUL_SPARK") == "1" else None
     runpy.run_path(script, init_globals={"dbutils": types.SimpleNamespace(secrets=Secrets())}, run_name="__main__")

@@ -215,3 +215,9 @@ def test_dbfs_run_config__names_node_types_its_own_way() -> None:
 def test_dbfs__cannot_be_serverless() -> None:
     with pytest.raises(SettingsError, match="clusters only"):
         launcher(staging="dbfs")
+
+
+@pytest.mark.parametrize("folder", ["/Workspace/Shared", "/Workspace/Shared/hydro_assets"])
+def test_folder_that_all_users_may_change__is_refused(folder: str) -> None:
+    with pytest.raises(ValueError, match="may be changed by every user"):
+        StepLauncherResource(workspace_dir=folder)

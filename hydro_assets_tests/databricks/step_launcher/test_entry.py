@@ -22,8 +22,11 @@ def reports(stage: Path) -> list[dict[str, Any]]:
 def spec_of(stage: Path, **changes: str) -> dict[str, Any]:
     (stage / "launch.pkl").write_bytes(b"launch")
     (stage / "code.zip").write_bytes(b"code")
+    (stage / "entry.py").write_bytes(b"entry")
     return {
         "stage": str(stage),
+        "entry": str(stage / "entry.py"),
+        "entry_sha256": hashlib.sha256(b"entry").hexdigest(),
         "launch": str(stage / "launch.pkl"),
         "launch_sha256": hashlib.sha256(b"launch").hexdigest(),
         "code": str(stage / "code.zip"),
@@ -47,9 +50,10 @@ def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ({"python": "3.7"}, r"python 3\.\d+ here, 3\.7 on the host"),
         ({"dagster": "0.1"}, "dagster .* here, 0.1 on the host"),
-        ({"code_sha256": "0"}, "not the file that the host staged"),
+        ({"code_sha256": "0"}, "code.zip is not the file that the host staged"),
+        ({"entry_sha256": "0"}, "entry.py is not the file that the host staged"),
     ],
-    ids=["python", "dagster", "code that somebody changed"],
+    ids=["python", "dagster", "code that somebody changed", "entry that somebody changed"],
 )
 def test_entry__refuses_what_does_not_fit_and_reports_it(tmp_path: Path, changes: dict[str, str], message: str) -> None:
     with pytest.raises(entry.StepFailed, match=message):

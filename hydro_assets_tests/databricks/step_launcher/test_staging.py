@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import base64
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -9,9 +11,10 @@ import pytest
 from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 from databricks.sdk.service import jobs
+from databricks.sdk.service.workspace import ImportFormat
 
 from hydro_assets.databricks.step_launcher.launcher import _Launched
-from hydro_assets.databricks.step_launcher.staging import Report, Stage
+from hydro_assets.databricks.step_launcher.staging import Report, Stage, StagingError, own_folder
 from hydro_assets_tests.databricks.conftest import Workspace
 
 VOLUME = "/Volumes/hydroponics/dagster/steps"
@@ -72,6 +75,26 @@ def test_code__is_uploaded_once(client: WorkspaceClient, monkeypatch: pytest.Mon
     path = stage.upload_once("code", "abc.zip", b"content")
     monkeypatch.setattr(client.files, "upload", lambda *a, **k: pytest.fail("uploaded again"))
     assert stage.upload_once("code", "abc.zip", b"content") == path == f"{VOLUME}/code/abc.zip"
+
+
+@pytest.mark.databricks
+def test_script__lies_in_the_folder_of_who_launches(client: WorkspaceClient, tmp_path: Path) -> None:
+    (script := tmp_path / "entry.py").write_bytes(b"print('ours')\n")
+    folder = own_folder(client)
+    assert folder == f"/Workspace/Users/{client.current_user.me().user_name}/hydro_assets"
+    path, sha256 = stage_of("script", client).upload_script(folder, script)
+    assert path.startswith(f"{folder}/entry_{sha256[:12]}")
+    assert stage_of("script", client).upload_script(folder, script) == (path, sha256)
+
+
+@pytest.mark.databricks
+def test_script__that_somebody_changed_is_not_launched(client: WorkspaceClient, tmp_path: Path) -> None:
+    (script := tmp_path / "changed.py").write_bytes(b"print('ours')\n")
+    path, _ = stage_of("script", client).upload_script(own_folder(client), script)
+    theirs = base64.b64encode(b"print('theirs')\n").decode()
+    client.workspace.import_(path, content=theirs, format=ImportFormat.AUTO, overwrite=True)
+    with pytest.raises(StagingError, match="is not the script that this host put there"):
+        stage_of("script", client).upload_script(own_folder(client), script)
 
 
 def run(life_cycle: str, result: str | None = None, task_result: str | None = None, message: str = "") -> jobs.Run:
