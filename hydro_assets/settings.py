@@ -236,7 +236,10 @@ class Settings(BaseSettings):
         False,
         description="whether a catalog keeps new tables at `s3://{bucket}/{schema}/{table}`; else it manages them",
     )
-    tables: TableNames = Field(TableNames(), description="what the farm calls its tables")
+    tables: TableNames = Field(
+        TableNames(),  # type: ignore[call-arg]
+        description="what the farm calls its tables",
+    )
 
     lakehouse_uri: str | None = Field(
         None,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from hydro_assets.databricks.settings_environment import steps_volume
 from hydro_assets.errors import HydroError
-from hydro_assets.registry.mlflow_client import experiment_name
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names
 
@@ -203,7 +203,7 @@ def folders(site: Site) -> Iterator[Item]:
 
     wanted = {site.settings.step_launcher.get("workspace_dir") or own_folder(site.client)}
     if site.settings.tracking_uri.startswith("databricks"):
-        wanted |= {experiment_name(site.settings, kind).rpartition("/")[0] for kind in MODELS}
+        wanted |= {RegisteredModel(site.settings, kind).experiment.rpartition("/")[0] for kind in MODELS}
     api = site.client.workspace
     for folder in sorted(wanted):
         yield site.look(

@@ -51,11 +51,11 @@ def outdated(lakehouse: Lakehouse) -> Outdated:
         built is not None
         and predictions is not None
         and forecasts is not None
-        and predictions.days <= built.days
+        and _days(predictions) <= _days(built)
         and is_covered(built, scored_days(predictions, serving), look_back_of(settings))
         and lakehouse.exists(names.SYSTEM_OUTLOOK)
-        and is_followed(predictions.days, log.read(names.PREDICTION_ACCURACY, None), [forecasts, built], FOLLOWED)
-        and is_followed(built.days, log.read(names.FEATURE_DRIFT, None), [built], FOLLOWED[1:], serving)
+        and is_followed(_days(predictions), log.read(names.PREDICTION_ACCURACY, None), [forecasts, built], FOLLOWED)
+        and is_followed(_days(built), log.read(names.FEATURE_DRIFT, None), [built], FOLLOWED[1:], serving)
     )
     return Outdated(days, models, bool(days or models) or not is_scored, _changed_settings(made, wanted))
 
@@ -118,6 +118,12 @@ def uncovered_days(features: LogReading, scored: Mapping[date, int], look_back: 
         if day not in scored
         or scored[day] < max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
     )
+
+
+def _days(reading: LogReading) -> frozenset[date]:
+    """Days with rows now; a log that is read from its beginning always tells them."""
+    assert reading.days is not None
+    return reading.days
 
 
 FOLLOWED = (names.FORECASTS, names.SENSOR_FEATURES)

@@ -11,7 +11,8 @@ from typing import Any
 import polars as pl
 
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.registry.mlflow_client import experiment_id, is_unity_catalog, mlflow_client, tracking_errors
+from hydro_assets.registry.mlflow_client import is_unity_catalog, mlflow_client, tracking_errors
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.settings import Settings
 from hydro_assets.tables import Column, Table
 
@@ -45,7 +46,7 @@ def _register(settings: Settings) -> str:
     name = f"{settings.catalog}.models.{TRIAL}" if is_unity_catalog(settings.registry_uri) else TRIAL
     with tracking_errors(settings, f"Registering {name} on trial"), tempfile.TemporaryDirectory() as scratch:
         client = mlflow_client(settings)
-        run = client.create_run(experiment_id(client, settings, "lightgbm"), run_name=TRIAL)
+        run = client.create_run(RegisteredModel(settings, "lightgbm").experiment_id(), run_name=TRIAL)
         signature: Any = infer_signature([1.0], [1.0])
         mlflow.pyfunc.save_model(str(Path(scratch, "model")), python_model=same, signature=signature)
         client.log_artifacts(run.info.run_id, scratch)

@@ -65,7 +65,8 @@ def simulate(
         (pl.col("taken") + pl.duration(seconds="delay_seconds")).alias("ingestion_timestamp"),
         pl.lit("simulated_greenhouse").alias("source_file"),
     )
-    return gold_readings(frame, crop or CropProfile()).sort("ingestion_timestamp", "system_id", "reading_id")
+    bands = crop or CropProfile()  # type: ignore[call-arg]
+    return gold_readings(frame, bands).sort("ingestion_timestamp", "system_id", "reading_id")
 
 
 def _instant(moment: datetime) -> datetime:
