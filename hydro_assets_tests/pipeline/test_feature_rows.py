@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
-from hydro_assets.forecasting.windows import SegmentGrid
 
 from hydro_assets.errors import TableError
+from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.feature_rows import feature_rows
 from hydro_assets.tables import Column, Table, names
@@ -57,7 +57,7 @@ def test_feature_rows__are_laid_on_their_grid_without_a_copy(lakehouse: Lakehous
     fill(lakehouse)
     with feature_rows(lakehouse) as (features, _):
         hour = timedelta(hours=1)
-        assert SegmentGrid.of(features, hour, 2 * hour, lead=3).frame is features
+        assert TimeGrid.of(features, hour, 2 * hour, padding=3).frame is features
 
 
 def test_feature_rows__of_an_empty_table_are_none(lakehouse: Lakehouse) -> None:
