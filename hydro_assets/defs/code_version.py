@@ -15,22 +15,23 @@ _ROOT = Path(hydro_assets.__file__).parent
 _MODULE = re.compile(r"\bhydro_assets((?:\.\w+)+)")
 
 
-def code_version(module: str) -> str:
-    """Version for an asset whose function stands in `module` (`__name__`): changes when any code changes that it runs.
+def code_version(module: str, shown_by: str | None = None) -> str:
+    """Version for an asset whose function stands in `module` (`__name__`): changes when any code changes that makes it.
 
-    Other modules of `defs` are left out: they show what was made, and make nothing.
+    Other modules of `defs`, and the module `shown_by`, are left out: they show what was made, and make nothing.
     """
     digest = hashlib.sha256()
-    for path in _leads_to(_file(module.split(".")[1:])):
+    shows = _file(shown_by.split(".")[1:]) if shown_by else ()
+    for path in _leads_to(_file(module.split(".")[1:]), shows):
         digest.update(path.relative_to(_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
 
 
-def _leads_to(start: tuple[Path, ...]) -> list[Path]:
+def _leads_to(start: tuple[Path, ...], shows: tuple[Path, ...]) -> list[Path]:
     found, todo = set(start), list(start)
     while todo:
         for path in _imports(todo.pop()):
-            if path not in found and path.relative_to(_ROOT).parts[0] != "defs":
+            if path not in found and path not in shows and path.relative_to(_ROOT).parts[0] != "defs":
                 found.add(path)
                 todo.append(path)
     return sorted(found)

@@ -26,7 +26,10 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def versions() -> dict[str, str]:
     subject._imports.cache_clear()
     subject._modules.cache_clear()
-    return {name: subject.code_version(module) for name, module in ADAPTERS.items()}
+    return {
+        name: subject.code_version(module, shown_by="hydro_assets.pipeline.farm_report")
+        for name, module in ADAPTERS.items()
+    }
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def _common(table: Table, settings: Settings) -> dict[str, Any]:
         "kinds": {"spark", "deltalake"},
         "metadata": definition_facts(table, settings.table(table.name)),
         "description": table.comment,
-        "code_version": code_version(__name__),
+        "code_version": code_version(__name__, shown_by="hydro_assets.pipeline.farm_report"),
     }
 
 

@@ -35,7 +35,7 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
         kinds={"spark", "deltalake", "polars"},
         metadata=definition_facts(full, settings.table(full.name)),
         description=full.comment,
-        code_version=code_version(__name__),
+        code_version=code_version(__name__, shown_by="hydro_assets.pipeline.farm_report"),
         pool="sensor_features",
     )
     def sensor_features(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
