@@ -86,7 +86,8 @@ def train(
     from hydro_assets.pipeline.training import train_model
 
     settings = _settings(training_parameters(kind), parameters, chosen or (), kind)
-    asked = _settings(training_parameters(kind), parameters, (), kind)
+    given = settings_from(training_parameters(kind), parameters) if parameters else {}
+    asked = load_settings(**training_target(kind, given))
     # What this training is to forecast changes nothing of what the farm asks of the version that serves.
     farm = settings.model_copy(update={name: getattr(asked, name) for name in WHAT_IS_FORECAST})
     trained = train_model(Lakehouse(farm), kind, datetime.now(UTC), settings, on_progress=say)

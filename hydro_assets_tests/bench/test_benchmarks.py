@@ -13,7 +13,7 @@ BENCH = Path(__file__).parents[2] / "bench"
 SMALL = {
     "feature_job.py": ("--systems", "1", "--days", "2", "--repeats", "1"),
     "train_speed.py": ("--windows", "256", "--repeats", "1", "--cells", "gru"),
-    "score_speed.py": ("--rows", "3000", "--slow-rows", "100", "--ways", "ours"),
+    "score_speed.py": ("--rows", "1500", "--slow-rows", "50", "--ways", "ours"),
 }
 
 

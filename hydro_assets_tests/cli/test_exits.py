@@ -183,7 +183,6 @@ BAD_CALLS = [
     "demo --epochs 0",
     "demo --windows x",
     "dev --port abc",
-    "backtest",
     "backtest --csv missing.csv",
     "backtest --csv missing.csv --horizons x",
     "backtest --csv missing.csv --horizons 0",

@@ -36,7 +36,7 @@ def versions() -> dict[str, str]:
     ("file", "changed"),
     [
         ("features/rolling.py", {"sensor_features", "registered_models"}),
-        ("features/grid.py", {"sensor_features", "registered_models"}),
+        ("features/step_grid.py", {"sensor_features", "registered_models"}),
         ("training/splits.py", {"registered_models"}),
         ("defs/assets/sensor_features.py", {"sensor_features"}),
         ("defs/facts.py", set()),

@@ -105,9 +105,9 @@ def stocked_store(
 
 @pytest.fixture
 def farm(quick: Callable[..., Settings], stocked_store: Path) -> Settings:
-    """Settings of a farm with its own copy of the stocked database; the artifacts are shared: damage none of them."""
+    """Settings of a farm with its own copy of the stocked store, files included."""
     settings = quick()
-    shutil.copy(stocked_store, settings.root / "mlflow")
+    shutil.copytree(stocked_store.parent, settings.root / "mlflow", dirs_exist_ok=True)
     return settings
 
 

@@ -133,7 +133,10 @@ def test_mlflow_down__before_training__is_one_sentence(
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     settings = quick(mlflow_tracking_uri="http://127.0.0.1:9")
     entered = training_run(RegisteredModel(settings, "gru"), provenance)
-    with pytest.raises(TrackingError, match=r"Logging the training of gru failed at the MLflow server: .* Check that"):
+    with pytest.raises(
+        TrackingError,
+        match=r"Logging the training of gru failed at the MLflow server http://127.0.0.1:9: .* Check that",
+    ):
         entered.__enter__()
 
 

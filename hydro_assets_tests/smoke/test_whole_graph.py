@@ -121,7 +121,13 @@ def test_registered_model__predicts_the_same_ph_in_a_fresh_process(farm: Farm, k
     version = RegisteredModel(farm.settings, kind).serving_version()
     assert version is not None
     frame = farm.lakehouse.read_polars("feature_store.sensor_features", *DAY).sort("system_id", "timestamp").head(120)
-    here = RegisteredModel(farm.settings, kind).load(version).predict(frame)["prediction"].to_list()
+    here = (
+        RegisteredModel(farm.settings, kind)
+        .load(version)
+        .predict(frame)
+        .filter(target="ph_level")["prediction"]
+        .to_list()
+    )
     path = farm.settings.root / f"frame_{kind}.parquet"
     frame.write_parquet(path)
     code = (
@@ -129,7 +135,8 @@ def test_registered_model__predicts_the_same_ph_in_a_fresh_process(farm: Farm, k
         "from hydro_assets.settings import load_settings\n"
         "from hydro_assets.registry.registered_model import RegisteredModel\n"
         f"package = RegisteredModel(load_settings(), {kind!r}).load({version!r})\n"
-        f"print(json.dumps(package.predict(pl.read_parquet({str(path)!r}))['prediction'].to_list()))"
+        f"forecasts = package.predict(pl.read_parquet({str(path)!r})).filter(target='ph_level')\n"
+        "print(json.dumps(forecasts['prediction'].to_list()))"
     )
     environment = {"HYDRO_HOME": str(farm.settings.root), "PATH": "/usr/bin:/bin", "HOME": str(farm.settings.root)}
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)

@@ -18,7 +18,7 @@ YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
 
 def accuracy(day: date, mae: float) -> dict:
-    row = {"date": day, "system_id": "all", "target_col": "ph_level", "model": "ensemble", "horizon": 1, "n": 1000}
+    row = {"date": day, "system_id": "all", "target": "ph_level", "model": "ensemble", "horizon": 1, "n": 1000}
     return row | {"mae": mae, "baseline_mae": 0.03}
 
 
