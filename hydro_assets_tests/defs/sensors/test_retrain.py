@@ -19,6 +19,7 @@ YESTERDAY = datetime.now(UTC).date() - timedelta(days=1)
 
 def accuracy(day: date, mae: float) -> dict:
     row = {"date": day, "system_id": "all", "target": "ph_level", "model": "ensemble", "horizon": 1, "n": 1000}
+    row |= {"lead_minutes": 1.0, "is_in_training": False}
     return row | {"mae": mae, "baseline_mae": 0.03}
 
 
