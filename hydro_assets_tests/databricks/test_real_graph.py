@@ -47,7 +47,7 @@ DEFINITIONS = "hydro_assets.definitions"
 FIRST, LAST = "2026-03-02", "2026-03-04"
 FEATURES = "feature_store/sensor_features"
 MODELS = [f"models/hydroponics_{name}" for name in ("lstm_forecast", "gru_forecast", "lightgbm_classifier")]
-PREDICTIONS = "predictions/batch_predictions"
+FORECASTS, PREDICTIONS = "predictions/forecasts", "predictions/batch_predictions"
 ACCURACY = "predictions/prediction_accuracy"
 KEYS = ("date", "system_id", "timestamp", "horizon", "model", "timestamp_key", "reading_id", "equipment_id")
 CLOCKS = ("ingestion_timestamp", "known_at", "inference_timestamp")  # when each farm was made
@@ -113,7 +113,7 @@ def materialize_all(root: Path, instance: dg.DagsterInstance, csv: str) -> Farm:
         {"job": IMPORT_JOB, "run_config": {"ops": {"add_export": {"config": {"csv": csv}}}}},
         {"assets": [FEATURES], "tags": days},
         {"assets": MODELS},
-        {"assets": [PREDICTIONS, ACCURACY], "tags": days},
+        {"assets": [FORECASTS, PREDICTIONS, ACCURACY], "tags": days},
     ]
     provenance: dict[str, dict[str, str]] = {}
     for step in steps:
