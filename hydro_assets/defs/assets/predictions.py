@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
@@ -36,10 +37,12 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
             metadata=definition_facts(table, settings.table(table.name)),
             description=table.comment,
             code_version=code_version(__name__),
+            skippable=True,
         )
 
     @dg.multi_asset(
         name="score_days",
+        can_subset=True,
         specs=[
             spec(FORECASTS, FORECASTS_TABLE, [SENSOR_FEATURES, *models]),
             spec(BATCH_PREDICTIONS, wide, [SENSOR_FEATURES, FORECASTS, *models]),
@@ -66,7 +69,13 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
             (FORECASTS, FORECASTS_TABLE, scored.forecasts_by_day),
             (BATCH_PREDICTIONS, table, scored.rows_by_day),
         ):
-            _tell_days(context, key, rows, scored.quality_by_day)
+            by_day = {day: _day_facts(key, day, rows, scored.quality_by_day) for day in context.partition_keys}
+            if key not in context.selected_asset_keys:  # written all the same: one pass makes both
+                for day, known in by_day.items():
+                    context.log_event(dg.AssetMaterialization(key, partition=day, metadata=known))
+                continue
+            for day, known in by_day.items():
+                context.add_asset_metadata(known, asset_key=key, partition_key=day)
             facts = {"dagster/row_count": sum(rows.values()), "dagster/uri": lakehouse.uri(of.name), **made}
             lineage = column_lineage(of, {names.SENSOR_FEATURES: SENSOR_FEATURES})
             facts |= {"dagster/column_schema": table_schema(of), "dagster/column_lineage": lineage}
@@ -75,15 +84,9 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
     return score
 
 
-def _tell_days(
-    context: dg.AssetExecutionContext,
-    key: dg.AssetKey,
-    rows_by_day: Mapping[str, int],
-    quality_by_day: Mapping[str, Mapping[str, int]],
-) -> None:
-    """Facts of each day: rows, and of batch_predictions how they were predicted."""
-    for day in context.partition_keys:
-        facts: dict = {"dagster/partition_row_count": rows_by_day.get(day, 0)}
-        if key == BATCH_PREDICTIONS:
-            facts["prediction_quality"] = dict(quality_by_day.get(day, {}))
-        context.add_asset_metadata(facts, asset_key=key, partition_key=day)
+def _day_facts(
+    key: dg.AssetKey, day: str, rows_by_day: Mapping[str, int], quality_by_day: Mapping[str, Mapping[str, int]]
+) -> dict[str, Any]:
+    """Rows of a day, and of batch_predictions how they were predicted."""
+    facts: dict[str, Any] = {"dagster/partition_row_count": rows_by_day.get(day, 0)}
+    return facts | ({"prediction_quality": dict(quality_by_day.get(day, {}))} if key == BATCH_PREDICTIONS else {})
