@@ -55,7 +55,7 @@ def import_command(
     """Add exports of loggers and dashboards to Gold, and say how they were read. Importing again changes nothing."""
     from hydro_assets.ingest.profile import Profile, load_profile, option_pairs, profile_path, save_profile
     from hydro_assets.lakehouse import Lakehouse
-    from hydro_assets.pipeline.gold import import_readings, preview, read_exports, step_advice
+    from hydro_assets.pipeline.gold import import_readings, preview, read_exports, require_enough, step_advice
 
     paths = [*(files or []), *(csv or [])]
     if not paths:
@@ -74,6 +74,8 @@ def import_command(
     how = before.changed(**options)
     lakehouse = Lakehouse(settings)
     exports = read_exports(lakehouse, paths, system, datetime.now(UTC), how)
+    if not dry_run:
+        require_enough(lakehouse, paths, exports)
     for path, export in zip(paths, exports, strict=True):
         say(f"{path.name}:")
         for line in export.report.lines():
@@ -89,6 +91,7 @@ def import_command(
             say(f"note: {advice}")
     if dry_run:
         say("Nothing was written (--dry-run)")
+        require_enough(lakehouse, paths, exports)
         return
     if kept is not None and how != before:
         save_profile(how, kept)

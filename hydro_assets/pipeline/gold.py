@@ -76,8 +76,7 @@ def read_exports(
 ) -> list[Export]:
     """Every file read, before anything is written.
 
-    Raises SourceFileError, with the problems of all files, when one cannot be read whole, or when Gold would still
-    hold too few readings with them (a few late rows of a long history are welcome).
+    Raises SourceFileError, with the problems of all files, when one cannot be read whole.
     """
     exports, problems = [], []
     for path in paths:
@@ -90,6 +89,14 @@ def read_exports(
     if problems:
         remedies = "; ".join(dict.fromkeys(e.remedy for e in problems))
         raise SourceFileError.of_all([e.problem for e in problems], remedies)
+    return exports
+
+
+def require_enough(lakehouse: Lakehouse, paths: Sequence[Path], exports: Sequence[Export]) -> None:
+    """Raise SourceFileError when Gold would still hold too few readings with these files.
+
+    A few late rows of a long history are welcome.
+    """
     least, held = lakehouse.settings.minimum_records, 0
     if lakehouse.exists(GOLD_IOT_DATA.name):
         held = sum(lakehouse.rows_by_day(GOLD_IOT_DATA.name).values())
@@ -101,7 +108,6 @@ def read_exports(
             "at least",
             "Export a longer period (several days), or lower HYDRO_MINIMUM_RECORDS if you know better",
         )
-    return exports
 
 
 def import_export(
@@ -113,8 +119,10 @@ def import_export(
     replaces: bool = False,
     report: Callable[[str], None] = lambda line: None,
 ) -> GoldImport:
-    """Read one export and add its readings to Gold as the next import. Raises as `read_exports` does."""
+    """Read one export and add its readings to Gold as the next import. Raises as `read_exports` and
+    `require_enough` do."""
     (export,) = read_exports(lakehouse, [path], system_id, ingested_at, profile)
+    require_enough(lakehouse, [path], [export])
     return import_readings(lakehouse, export, path.name, ingested_at, replaces, report)
 
 

@@ -67,6 +67,16 @@ def test_import__answers_bad_input_with_a_sentence_and_writes_nothing(
     assert not (tmp_path / "home" / "lakehouse").exists()
 
 
+def test_dry_run__shows_how_a_file_is_read_although_it_is_too_short_and_writes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "farm.csv"
+    path.write_text(export(20))
+    shown = hydro(tmp_path / "home", "import", str(path), "--dry-run")
+    assert shown.returncode == 1
+    assert "pH -> ph_level: 20 values" in shown.stderr
+    assert "fewer than the 1000" in shown.stderr.splitlines()[-1]
+    assert not (tmp_path / "home" / "lakehouse").exists()
+
+
 def test_import__of_several_files_and_systems_and_again(tmp_path: Path) -> None:
     first, second = tmp_path / "a.csv", tmp_path / "b.csv"
     first.write_text(export(1200))
