@@ -81,11 +81,24 @@ def _connected(endpoint: str | None) -> SparkSession:
     import pyspark
     from pyspark.sql import SparkSession
 
-    require_answer(endpoint or os.environ.get("SPARK_REMOTE", ""))
-    builder = SparkSession.builder.remote(endpoint) if endpoint else SparkSession.builder
-    session = builder.getOrCreate()
+    endpoint = endpoint or os.environ.get("SPARK_REMOTE", "")
+    require_answer(endpoint)
+    session = _session_at(endpoint) if endpoint.startswith("sc://") else SparkSession.builder.getOrCreate()
     require_fitting(session.version, pyspark.__version__)
     return _utc(session)
+
+
+_SESSIONS: dict[str, SparkSession] = {}
+
+
+def _session_at(endpoint: str) -> SparkSession:
+    """The session of this process at `endpoint`: Spark's own getOrCreate gives any session, of whatever endpoint."""
+    from pyspark.sql import SparkSession
+
+    found = _SESSIONS.get(endpoint)
+    if found is None or found.is_stopped:  # type: ignore[attr-defined]
+        found = _SESSIONS[endpoint] = SparkSession.builder.remote(endpoint).create()
+    return found
 
 
 def require_fitting(server: str, client: str) -> None:

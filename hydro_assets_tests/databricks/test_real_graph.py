@@ -49,7 +49,7 @@ FEATURES = "feature_store/sensor_features"
 MODELS = [f"models/hydroponics_{name}" for name in ("lstm_forecast", "gru_forecast", "lightgbm_classifier")]
 FORECASTS, PREDICTIONS = "predictions/forecasts", "predictions/batch_predictions"
 ACCURACY = "predictions/prediction_accuracy"
-KEYS = ("date", "system_id", "timestamp", "horizon", "model", "timestamp_key", "reading_id", "equipment_id")
+KEYS = ("date", "system_id", "timestamp", "target", "horizon", "model", "timestamp_key", "reading_id", "equipment_id")
 CLOCKS = ("ingestion_timestamp", "known_at", "inference_timestamp")  # when each farm was made
 SMALL: dict[str, Any] = {
     "feature_step": "5min",
@@ -214,7 +214,7 @@ def test_launched_import__fills_gold_as_the_one_made_here(farms: dict[str, Farm]
     assert_frame_equal(here, launched)
 
 
-@pytest.mark.parametrize(("name", "rows"), [(FEATURES, 500), (PREDICTIONS, 500), (ACCURACY, 10)])
+@pytest.mark.parametrize(("name", "rows"), [(FEATURES, 500), (FORECASTS, 500), (PREDICTIONS, 500), (ACCURACY, 10)])
 def test_launched_table__equals_the_one_made_here(farms: dict[str, Farm], name: str, rows: int) -> None:
     here, launched = farms["here"].table(name), farms["launched"].table(name)
     assert here.height > rows
@@ -229,8 +229,8 @@ def test_table_of_the_plain_jobs__equals_the_one_of_the_assets(
 
 
 def test_every_step__ran_as_a_databricks_run(farms: dict[str, Farm], cluster: Workspace) -> None:
-    assert set(farms["launched"].provenance) == {"gold/iot_data", FEATURES, *MODELS, PREDICTIONS, ACCURACY}
-    steps = {"add_export"} | {name.replace("/", "__") for name in (FEATURES, *MODELS, PREDICTIONS, ACCURACY)}
+    assert set(farms["launched"].provenance) == {"gold/iot_data", FEATURES, *MODELS, FORECASTS, PREDICTIONS, ACCURACY}
+    steps = {"add_export", "score_days"} | {name.replace("/", "__") for name in (FEATURES, *MODELS, ACCURACY)}
     assert steps <= {name for name, result in cluster.runs() if result == "SUCCESS"}
 
 

@@ -214,7 +214,7 @@ def test_read__tells_real_delta_tables_days_by_their_files(
     )
     for day in (1, 1, 2):
         spark.sql(f"INSERT INTO spark_catalog.{name} VALUES (6.0, DATE'2026-01-0{day}'), (7.0, DATE'2026-01-0{day}')")
-    log = WarehouseLog(SparkWarehouse(spark), "spark_catalog")
+    log = WarehouseLog(SparkWarehouse(spark), "spark_catalog.{}".format)
     before = log.read(name, None)
     assert before is not None
     assert before.days == {date(2026, 1, 1), date(2026, 1, 2)}
