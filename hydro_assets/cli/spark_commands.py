@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from hydro_assets.cli.app import app, say, settings_with
+from hydro_assets.lakehouse.jvm_spark import LOOPBACK, serve
 
 
 @app.command("spark-server")
 def spark_server(port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0.1")] = 15002) -> None:
     """Run an Apache Spark Connect server with Delta on this machine until Ctrl-C. Needs Java 17."""
-    from hydro_assets.lakehouse.jvm_spark import LOOPBACK, serve
 
     def end(signal_number: int, frame: FrameType | None) -> None:
         sys.exit(0)

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from hydro_assets.databricks.settings_environment import steps_volume
-from hydro_assets.errors import HydroError
+from hydro_assets.databricks.step_launcher.staging import own_folder
+from hydro_assets.errors import HydroError, TableError
+from hydro_assets.lakehouse.warehouse_log import DatabricksWarehouse
 from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names
@@ -199,8 +201,6 @@ def _other_writers(site: Site) -> list[str]:
 
 def folders(site: Site) -> Iterator[Item]:
     """The folder of the entry script, and those of the experiments."""
-    from hydro_assets.databricks.step_launcher.staging import own_folder
-
     wanted = {site.settings.step_launcher.get("workspace_dir") or own_folder(site.client)}
     if site.settings.tracking_uri.startswith("databricks"):
         wanted |= {RegisteredModel(site.settings, kind).experiment.rpartition("/")[0] for kind in MODELS}
@@ -238,9 +238,6 @@ def change_data_feed(site: Site) -> Iterator[Item]:
     """Gold's change data feed, which tells the watcher the days of each commit."""
     from databricks.sdk.errors import NotFound
     from databricks.sdk.errors.base import DatabricksError
-
-    from hydro_assets.errors import TableError
-    from hydro_assets.lakehouse.warehouse_log import DatabricksWarehouse
 
     full = site.settings.table(names.IOT_DATA)
     name, sql = (

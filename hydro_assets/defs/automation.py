@@ -4,6 +4,14 @@ from collections.abc import Sequence
 
 import dagster as dg
 
+from hydro_assets.defs.checks import all_checks, health_checks
+from hydro_assets.defs.jobs.asset_jobs import jobs, schedules
+from hydro_assets.defs.jobs.import_job import gold_import_job
+from hydro_assets.defs.sensors.abandoned_trainings import abandoned_trainings
+from hydro_assets.defs.sensors.alerts import check_failure_alert, run_failure_alert
+from hydro_assets.defs.sensors.gold_watcher import gold_watcher, reported_gold_sensor
+from hydro_assets.defs.sensors.retrain import retrain_sensor
+from hydro_assets.lakehouse.warehouse_log import change_log
 from hydro_assets.settings import Settings
 
 
@@ -11,15 +19,6 @@ def all_automation(
     settings: Settings,
 ) -> tuple[Sequence, Sequence[dg.ScheduleDefinition], Sequence[dg.SensorDefinition]]:
     """Jobs, schedules and sensors of a farm with these settings."""
-    from hydro_assets.defs.checks import all_checks, health_checks
-    from hydro_assets.defs.jobs.asset_jobs import jobs, schedules
-    from hydro_assets.defs.jobs.import_job import gold_import_job
-    from hydro_assets.defs.sensors.abandoned_trainings import abandoned_trainings
-    from hydro_assets.defs.sensors.alerts import check_failure_alert, run_failure_alert
-    from hydro_assets.defs.sensors.gold_watcher import gold_watcher, reported_gold_sensor
-    from hydro_assets.defs.sensors.retrain import retrain_sensor
-    from hydro_assets.lakehouse.warehouse_log import change_log
-
     every_check = [key for check in all_checks(settings) for key in check.check_keys]
     follows = dg.AutomationConditionSensorDefinition(
         "score_when_features_change",

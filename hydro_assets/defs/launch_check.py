@@ -6,18 +6,17 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from hydro_assets.defs.failures import no_retry_on_contract
 from hydro_assets.defs.keys import HEAVY
 from hydro_assets.defs.local_run import dagster_instance
 from hydro_assets.defs.resources.by_environment import resources
+from hydro_assets.pipeline.trial import try_out
 from hydro_assets.settings import Settings, load_settings
 
 
 @dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY)
 def try_out_workspace(context: dg.OpExecutionContext):
     """Write and drop a table, register and delete a version."""
-    from hydro_assets.defs.failures import no_retry_on_contract
-    from hydro_assets.pipeline.trial import try_out
-
     with no_retry_on_contract():
         done = list(try_out(context.resources.lakehouse.get(), datetime.now(UTC)))
     yield dg.Output(None, metadata={"done": done})

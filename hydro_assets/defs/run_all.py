@@ -14,6 +14,7 @@ from hydro_assets.defs.jobs.asset_jobs import SCORE_JOB, TRAIN_JOB
 from hydro_assets.defs.keys import IOT_DATA
 from hydro_assets.defs.local_run import CheckStoppedRunError, dagster_instance, run_job
 from hydro_assets.defs.partitions import first_day
+from hydro_assets.defs.wiring import build_definitions
 from hydro_assets.errors import DataContractError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import feature_span
@@ -45,8 +46,6 @@ def run_pipeline(
     Raises TableError when Gold is empty or the feature table has another grid, DataContractError when readings come
     too slowly for the grid, both before anything is written; RunFailedError when a run ends red.
     """
-    from hydro_assets.defs.wiring import build_definitions
-
     lakehouse = Lakehouse(settings)
     first, end = feature_span(lakehouse)
     # The partitions end today: a wall clock that runs ahead has no day there yet.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hydro_assets.errors import SettingsError
+from hydro_assets.lakehouse.jvm_spark import classic_session
 from hydro_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def remote_or_classic_session(settings: Settings) -> SparkSession:
     """Any Spark Connect endpoint (`spark_remote`, or Spark's own SPARK_REMOTE), else a JVM session with Delta."""
     if settings.spark_remote or os.environ.get("SPARK_REMOTE"):
         return _connected(settings.spark_remote)
-    from hydro_assets.lakehouse.jvm_spark import classic_session
 
     return _utc(classic_session(settings))
 

@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from hydro_assets.errors import DataContractError, ModelUnavailableError
 from hydro_assets.features.spec import differing_settings, made_with
 from hydro_assets.features.staleness import BuiltDays, ChangedDays, Reach, stale_days
+from hydro_assets.forecasting.info import history_steps
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import LogReading
 from hydro_assets.lakehouse.warehouse_log import change_log
@@ -156,8 +157,6 @@ def is_followed(
 
 def look_back_of(settings: Settings) -> timedelta:
     """History before a row that its forecast reads."""
-    from hydro_assets.forecasting.info import history_steps
-
     step = settings.feature_step
     return history_steps(settings.horizons, settings.sequence_length, step) * step
 

@@ -7,6 +7,7 @@ from datetime import date, datetime
 import polars as pl
 
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.scoring import scoring_job, system_outlook
 from hydro_assets.scoring.members import ServingModels
 from hydro_assets.scoring.scoring_job import ScoredDays, score_days
@@ -19,8 +20,6 @@ def serving_models(settings: Settings) -> ServingModels:
 
     Raises ModelUnavailableError when a version that should serve is damaged or of another grid.
     """
-    from hydro_assets.registry.registered_model import RegisteredModel
-
     models = {kind: RegisteredModel(settings, kind) for kind in MODELS}
     versions = {kind: version for kind, model in models.items() if (version := model.serving_version()) is not None}
     return ServingModels({kind: models[kind].load(version) for kind, version in versions.items()}, versions)

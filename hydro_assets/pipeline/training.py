@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from hydro_assets.forecasting.info import DataFacts
 from hydro_assets.lakehouse import Lakehouse, TableVersion
+from hydro_assets.pipeline.competition import promote
 from hydro_assets.pipeline.feature_rows import feature_rows
 from hydro_assets.pipeline.outdated import require_one_making
+from hydro_assets.quality import raise_if_bad
+from hydro_assets.quality.feature_findings import training_window_findings
+from hydro_assets.registry.registered_model import RegisteredModel
+from hydro_assets.registry.registration import register, registered_before
+from hydro_assets.registry.run_log import log_training
+from hydro_assets.registry.tracking import Provenance, trained_with, training_run
 from hydro_assets.settings import Settings
 from hydro_assets.tables import names
+from hydro_assets.training.train import train
 
 if TYPE_CHECKING:
     from hydro_assets.registry.promotion import PromotionDecision
@@ -64,13 +73,6 @@ def train_model(
             were made with other settings than those of now.
         TrainingError, TrackingError: nothing can be learned, or MLflow did not take it.
     """
-    from hydro_assets.pipeline.competition import promote
-    from hydro_assets.quality import raise_if_bad
-    from hydro_assets.quality.feature_findings import training_window_findings
-    from hydro_assets.registry.registered_model import RegisteredModel
-    from hydro_assets.registry.registration import registered_before
-    from hydro_assets.registry.tracking import Provenance, trained_with
-
     settings = settings or lakehouse.settings
     require_one_making(lakehouse)
     model = RegisteredModel(settings, kind)
@@ -111,12 +113,6 @@ def train_and_register(
         TrainingError: nothing can be learned from `features`.
         TrackingError: MLflow did not take the run or the version; versions registered before are untouched.
     """
-    from hydro_assets.forecasting.info import DataFacts
-    from hydro_assets.registry.registration import register
-    from hydro_assets.registry.run_log import log_training
-    from hydro_assets.registry.tracking import training_run
-    from hydro_assets.training.train import train
-
     read = {names.SENSOR_FEATURES: provenance.feature_version, names.IOT_DATA: provenance.gold_version}
     facts = DataFacts(table=provenance.feature_table, versions={t: v for t, v in read.items() if v is not None})
     with training_run(model, provenance) as run:

@@ -10,7 +10,9 @@ from hydro_assets.errors import HydroError
 from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.reading_account import reading_account
-from hydro_assets.registry.registered_model import RegisteredModel
+from hydro_assets.registry.coverage import gaps
+from hydro_assets.registry.mlflow_client import tracking_errors
+from hydro_assets.registry.registered_model import CHAMPION, RegisteredModel
 from hydro_assets.tables import MODELS, Table, names
 
 
@@ -108,8 +110,6 @@ def _schema(lakehouse: Lakehouse) -> tuple[bool, str]:
 
 
 def _experiment(model: RegisteredModel) -> tuple[bool, str]:
-    from hydro_assets.registry.mlflow_client import tracking_errors
-
     with tracking_errors(model.settings, f"Reading experiment {model.experiment}"):
         found, client = model.client.get_experiment_by_name(model.experiment), model.client
         runs = [] if found is None else list(client.search_runs([found.experiment_id], order_by=["start_time DESC"]))
@@ -121,10 +121,6 @@ def _experiment(model: RegisteredModel) -> tuple[bool, str]:
 
 def _model(model: RegisteredModel) -> tuple[bool, str]:
     """Not ok where the version that serves leaves something out that the settings ask."""
-    from hydro_assets.registry.coverage import gaps
-    from hydro_assets.registry.mlflow_client import tracking_errors
-    from hydro_assets.registry.registered_model import CHAMPION
-
     with tracking_errors(model.settings, f"Reading {model.name}"):
         found, champion = model.versions(), model.aliases().get(CHAMPION)
     serving = model.serving_version() if found else None

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.forecasting.package import ForecastPackage
+from hydro_assets.training import plots
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.splits import Split
 
@@ -42,8 +43,6 @@ class TrainingResult:
     @cached_property
     def plots(self) -> dict[str, bytes]:
         """PNG pictures by name; drawn when first asked for."""
-        from hydro_assets.training import plots
-
         info, held = self.package.info, self.holdout
         first = info.target_names.index(info.primary)
         made = {"error_by_horizon": plots.error_by_horizon(self.metrics)}

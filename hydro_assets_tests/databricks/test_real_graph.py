@@ -49,7 +49,18 @@ FEATURES = "feature_store/sensor_features"
 MODELS = [f"models/hydroponics_{name}" for name in ("lstm_forecast", "gru_forecast", "lightgbm_classifier")]
 FORECASTS, PREDICTIONS = "predictions/forecasts", "predictions/batch_predictions"
 ACCURACY = "predictions/prediction_accuracy"
-KEYS = ("date", "system_id", "timestamp", "target", "horizon", "model", "timestamp_key", "reading_id", "equipment_id")
+KEYS = (
+    "date",
+    "system_id",
+    "timestamp",
+    "target",
+    "horizon",
+    "model",
+    "is_in_training",
+    "timestamp_key",
+    "reading_id",
+    "equipment_id",
+)
 CLOCKS = ("ingestion_timestamp", "known_at", "inference_timestamp")  # when each farm was made
 SMALL: dict[str, Any] = {
     "feature_step": "5min",

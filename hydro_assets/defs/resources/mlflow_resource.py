@@ -12,6 +12,7 @@ from typing import Any
 
 import dagster as dg
 
+from hydro_assets.registry.mlflow_client import mlflow_client
 from hydro_assets.settings import Settings
 
 OWN_EXPERIMENT = "hydroponics_own"
@@ -26,8 +27,6 @@ def mlflow_resource(settings: Settings) -> dg.ResourceDefinition:
     )
     def mlflow(context: dg.InitResourceContext) -> Iterator[Any]:
         from dagster_mlflow.resources import MlFlow
-
-        from hydro_assets.registry.mlflow_client import mlflow_client
 
         name = context.resource_config["experiment_name"]
         client = mlflow_client(settings)

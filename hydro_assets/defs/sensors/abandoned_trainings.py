@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
+from hydro_assets.registry.tracking import end_abandoned
 from hydro_assets.settings import Settings
 
 
@@ -17,8 +18,6 @@ def abandoned_trainings(settings: Settings) -> dg.SensorDefinition:
         description="Marks MLflow runs KILLED whose process is gone or whose Dagster run is over.",
     )
     def end_abandoned_trainings(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        from hydro_assets.registry.tracking import end_abandoned
-
         def is_over(run_id: str) -> bool:
             run = context.instance.get_run_by_id(run_id)
             return run is not None and run.is_finished
