@@ -29,7 +29,7 @@ from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.features.system_features import features_of_system
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import build_sensor_features
-from hydro_assets.settings import load_settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets.tables import ACTUATOR_COLUMNS, GOLD_IOT_DATA, Table
 
 FIRST = date(2025, 1, 1)

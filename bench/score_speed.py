@@ -47,7 +47,8 @@ from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.registry.artifact import input_columns, save_artifact
 from hydro_assets.scoring.members import ServingModels
 from hydro_assets.scoring.scoring_job import score_days
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets.simulator.greenhouse import simulate
 from hydro_assets.tables import names, sensor_features_table
 from hydro_assets.training.train import train

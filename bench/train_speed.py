@@ -33,7 +33,7 @@ from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.forecasting.recurrent import RecurrentNetwork
 from hydro_assets.forecasting.scaling import InputScaler
 from hydro_assets.forecasting.sequences import Sequences
-from hydro_assets.settings import RecurrentConfig
+from hydro_assets.setting_groups import RecurrentConfig
 from hydro_assets.training import loop
 
 NAMES = ("ph_level", "tds_level", "air_temperature", "air_humidity")

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets_tests.builders.spark_server import SparkServer, spark_server
 
 OF_THE_CALLER = ("HYDRO_", "MLFLOW_", "SPARK_", "DATABRICKS_")

@@ -13,7 +13,8 @@ import pytest
 import yaml
 
 from hydro_assets.defs.wiring import build_definitions
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 
 ROOT = Path(__file__).parents[1]
 SNAPSHOT = Path(__file__).parent / "snapshots" / "asset_graph.txt"

@@ -34,7 +34,9 @@ FLOORS = (
     {"simulator"},
     {"ingest"},
     {"lakehouse"},
+    {"settings_sources"},
     {"settings"},
+    {"setting_groups"},
     {"tables"},
     {"durations", "errors"},
 )

@@ -9,7 +9,8 @@ import pytest
 from hydro_assets.defs.resources.lakehouse_resource import LakehouseResource
 from hydro_assets.durations import duration_text, parse_duration
 from hydro_assets.errors import SettingsError
-from hydro_assets.settings import Settings, load_settings, remember
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings, remember
 
 FIXED = {
     "catalog": "hydroponics",

@@ -15,7 +15,8 @@ from typer.core import TyperGroup
 from hydro_assets import __version__
 from hydro_assets.cli.foreign_errors import fault, foreign_error
 from hydro_assets.errors import HydroError, SourceFileError
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended, by convention 128 + SIGINT
 

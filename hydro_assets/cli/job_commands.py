@@ -26,7 +26,8 @@ from hydro_assets.databricks.parameters import (
     usage,
 )
 from hydro_assets.errors import SettingsError
-from hydro_assets.settings import WHAT_IS_FORECAST, Settings, load_settings
+from hydro_assets.settings import WHAT_IS_FORECAST, Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets.tables import names
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])]

@@ -13,7 +13,8 @@ from hydro_assets.cli.app import app, say, settings_with
 from hydro_assets.cli.home_lock import exclusive
 from hydro_assets.cli.import_commands import fill_demo_farm
 from hydro_assets.cli.status_table import print_status
-from hydro_assets.settings import Settings, remember
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import remember
 
 Step = Annotated[str | None, typer.Option(help="grid of the features, for example 1min, 5min, 1h")]
 Target = Annotated[str | None, typer.Option(help="column to forecast")]

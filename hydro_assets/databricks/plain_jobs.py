@@ -13,7 +13,8 @@ from typing import Any
 
 from hydro_assets.databricks.parameters import BATCH_INFERENCE, FEATURE_STORE, training_parameters, values_of
 from hydro_assets.databricks.requirements import serverless_requirements, serverless_version
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets.tables import MODELS
 
 _VERSION = serverless_version((3, 11))  # unlike launched steps, jobs need not match the host that deploys them

@@ -11,7 +11,8 @@ from hydro_assets.defs.keys import HEAVY
 from hydro_assets.defs.local_run import dagster_instance
 from hydro_assets.defs.resources.by_environment import resources
 from hydro_assets.pipeline.trial import try_out
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 
 
 @dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY)

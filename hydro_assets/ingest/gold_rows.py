@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from hydro_assets.settings import CropProfile
+from hydro_assets.setting_groups import CropProfile
 from hydro_assets.tables import GOLD_IOT_DATA, OPTIMAL_FLAGS
 
 _POLARS_TYPE: dict[str, pl.DataType] = {

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.ingest.gold_rows import gold_readings
-from hydro_assets.settings import CropProfile
+from hydro_assets.setting_groups import CropProfile
 from hydro_assets.simulator.balances import SPIN_UP_HOURS, integrate
 from hydro_assets.simulator.character import Character, draw_characters
 from hydro_assets.simulator.faults import Faults, inject

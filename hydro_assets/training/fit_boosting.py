@@ -14,7 +14,7 @@ from hydro_assets.forecasting.boosting import CATEGORICAL, BoosterInputs, LightG
 from hydro_assets.forecasting.labels import Calibration, label_values
 from hydro_assets.forecasting.row_features import input_columns, reads_of
 from hydro_assets.forecasting.scaling import TargetScaler
-from hydro_assets.settings import LightGBMConfig
+from hydro_assets.setting_groups import LightGBMConfig
 from hydro_assets.training.matrix import matrix, value_range
 from hydro_assets.training.samples import LearnerFit, Report, Samples
 

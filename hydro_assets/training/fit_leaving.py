@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.forecasting.leaving import KEYS, LeavingCalibration, leaving_probability, path_odds
-from hydro_assets.settings import Band
+from hydro_assets.setting_groups import Band
 
 if TYPE_CHECKING:
     from hydro_assets.forecasting.package import ForecastPackage

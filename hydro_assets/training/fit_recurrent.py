@@ -11,7 +11,7 @@ from hydro_assets.errors import TrainingError
 from hydro_assets.forecasting.recurrent import RecurrentLearner, context_features, context_names
 from hydro_assets.forecasting.scaling import POOLED, InputScaler, TargetScaler
 from hydro_assets.forecasting.sequences import Sequences, sequence_inputs
-from hydro_assets.settings import RecurrentConfig
+from hydro_assets.setting_groups import RecurrentConfig
 from hydro_assets.training import loop
 from hydro_assets.training.samples import LearnerFit, Report, Samples
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from hydro_assets.forecasting.recurrent import Inputs, forward, mixed_precision
-from hydro_assets.settings import RecurrentConfig
+from hydro_assets.setting_groups import RecurrentConfig
 
 _WINDOWS_PER_THREAD = 256  # fewer are done before a second thread has begun
 

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from hydro_assets.cli.app import app
 from hydro_assets.cli.settings_command import fields, sample_toml
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 
 
 @pytest.mark.parametrize("name", [name for name, _ in fields()])

@@ -36,7 +36,8 @@ from hydro_assets.defs.jobs.import_job import IMPORT_JOB
 from hydro_assets.ingest.headers import HEADER_OF
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.gold import import_export
-from hydro_assets.settings import Settings, load_settings, remember
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings, remember
 from hydro_assets.simulator.faults import Faults
 from hydro_assets.simulator.greenhouse import simulate
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Workspace

@@ -12,7 +12,8 @@ from databricks.sdk.errors import NotFound, PermissionDenied
 from databricks.sdk.service.catalog import SchemaInfo
 
 from hydro_assets.databricks.setup import Item, Site, examine
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets_tests.databricks.conftest import Workspace
 
 pytestmark = pytest.mark.databricks

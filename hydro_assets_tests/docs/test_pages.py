@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from hydro_assets.cli.app import app
-from hydro_assets.settings import setting_names
+from hydro_assets.settings_sources import setting_names
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])

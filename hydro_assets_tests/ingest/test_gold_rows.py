@@ -3,7 +3,7 @@ from datetime import datetime
 import polars as pl
 
 from hydro_assets.ingest.gold_rows import GOLD_SCHEMA, gold_readings
-from hydro_assets.settings import Band, CropProfile
+from hydro_assets.setting_groups import Band, CropProfile
 
 NOON = datetime(2024, 3, 4, 12)
 

@@ -23,7 +23,7 @@ from datetime import UTC, date, datetime, timedelta
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import build_sensor_features
 from hydro_assets.pipeline.gold import add_readings
-from hydro_assets.settings import load_settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets.simulator.greenhouse import simulate
 
 start = datetime(2026, 3, 2, tzinfo=UTC)

@@ -14,7 +14,8 @@ import pytest
 
 from hydro_assets.registry.mlflow_client import mlflow_client
 from hydro_assets.registry.tracking import Provenance
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets_tests.builders.mlflow_server import MlflowServer
 from hydro_assets_tests.builders.registered import log_and_register
 

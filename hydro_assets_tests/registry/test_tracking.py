@@ -28,7 +28,7 @@ KILLED_IN_THE_MIDDLE = textwrap.dedent("""
     from datetime import UTC, datetime
     from hydro_assets.registry.tracking import Provenance, training_run
     from hydro_assets.registry.registered_model import RegisteredModel
-    from hydro_assets.settings import load_settings
+    from hydro_assets.settings_sources import load_settings
 
     provenance = Provenance(trained_at=datetime.now(UTC), dagster_run_id="elsewhere")
     with training_run(RegisteredModel(load_settings(home=sys.argv[1]), "gru"), provenance) as run:
@@ -232,7 +232,7 @@ def test_two_processes__train_side_by_side_in_a_home_that_is_new(make_settings: 
         from datetime import UTC, datetime
         from hydro_assets.registry.registered_model import RegisteredModel
         from hydro_assets.registry.tracking import Provenance, training_run
-        from hydro_assets.settings import load_settings
+        from hydro_assets.settings_sources import load_settings
 
         model = RegisteredModel(load_settings(home=sys.argv[1]), "gru")
         for _ in range(2):

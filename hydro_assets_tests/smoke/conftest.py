@@ -11,7 +11,8 @@ import pytest
 from hydro_assets.defs.run_all import run_pipeline
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.gold import add_readings
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets.simulator.faults import Faults
 from hydro_assets.simulator.greenhouse import simulate
 

@@ -132,7 +132,7 @@ def test_registered_model__predicts_the_same_ph_in_a_fresh_process(farm: Farm, k
     frame.write_parquet(path)
     code = (
         "import json, polars as pl\n"
-        "from hydro_assets.settings import load_settings\n"
+        "from hydro_assets.settings_sources import load_settings\n"
         "from hydro_assets.registry.registered_model import RegisteredModel\n"
         f"package = RegisteredModel(load_settings(), {kind!r}).load({version!r})\n"
         f"forecasts = package.predict(pl.read_parquet({str(path)!r})).filter(target='ph_level')\n"

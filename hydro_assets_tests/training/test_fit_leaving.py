@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from hydro_assets.settings import Band
+from hydro_assets.setting_groups import Band
 from hydro_assets.training.fit_leaving import fit_leaving, leaving_scores, path_left_band, reliability_rows
 
 START = datetime(2024, 3, 1, tzinfo=UTC)

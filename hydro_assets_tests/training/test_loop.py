@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hydro_assets.settings import RecurrentConfig
+from hydro_assets.setting_groups import RecurrentConfig
 from hydro_assets.training import loop
 
 

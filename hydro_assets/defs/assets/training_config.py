@@ -10,7 +10,8 @@ from dagster._config.errors import PostProcessingError  # not exported, but what
 from pydantic.fields import FieldInfo
 
 from hydro_assets.errors import SettingsError
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets.tables import SENSOR
 
 _SHARED = ("sequence_length", "forecast_horizon", "seed")

@@ -8,7 +8,8 @@ import dagster as dg
 from pydantic import Field
 
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.settings import WITH_SECRETS, Settings, load_settings
+from hydro_assets.settings import WITH_SECRETS, Settings
+from hydro_assets.settings_sources import load_settings
 
 
 class LakehouseResource(dg.ConfigurableResource):

@@ -17,7 +17,8 @@ from hydro_assets.databricks.step_launcher.submission import dagster_run_config,
 from hydro_assets.defs.resources.step_launcher_resource import StepLauncherResource
 from hydro_assets.errors import SettingsError
 from hydro_assets.pipeline.training import GIT_COMMIT
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 
 POOL = {"instance_pool_id": "pool-7", "spark_version": "15.4.x-scala2.12", "num_workers": 2}
 

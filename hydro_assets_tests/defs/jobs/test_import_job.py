@@ -16,7 +16,8 @@ from hydro_assets.defs.run_all import report_gold
 from hydro_assets.defs.wiring import build_definitions
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.gold import import_export
-from hydro_assets.settings import Settings, load_settings
+from hydro_assets.settings import Settings
+from hydro_assets.settings_sources import load_settings
 from hydro_assets_tests.cli.test_import_commands import export
 
 Run = Callable[..., dg.ExecuteInProcessResult]
