@@ -23,7 +23,8 @@ QUICK: dict[str, Any] = {
     "feature_step": STEP,
     "minimum_records": 200,
     "sequence_length": 8,
-    "lead_times": ("15min", "1h"),
+    "lead_times": ("15min",),
+    "targets": ("ph_level", "air_temperature"),
     "recurrent": {"epochs": 1, "hidden_size": 8, "num_layers": 1, "batch_size": 256},
     "lightgbm": {"num_boost_round": 5},
 }
@@ -35,8 +36,8 @@ def served_settings(make: Callable[..., Settings], **overrides: Any) -> Settings
 
 @cache
 def readings() -> pl.DataFrame:
-    """Two systems, eleven days, with the faults of a greenhouse."""
-    return simulate(2, END - timedelta(days=11), END, seed=5, cadence=STEP / 2, faults=Faults())
+    """Two systems, nine days, with the faults of a greenhouse."""
+    return simulate(2, END - timedelta(days=9), END, seed=5, cadence=STEP / 2, faults=Faults())
 
 
 @cache
