@@ -34,9 +34,9 @@ def farm(make_settings: Callable[..., Settings]) -> Lakehouse:
 def test_newest_forecasts__equal_the_rows_that_the_batch_writes(farm: Lakehouse, models: ServingModels) -> None:
     gold = readings()
     farm.append(GOLD_IOT_DATA, gold)
-    days = gold["date"]
-    first, end = days.min(), days.max() + timedelta(days=1)  # type: ignore[operator]
-    build_sensor_features(farm, first, end)  # type: ignore[arg-type]
+    days = gold["date"].to_list()
+    end = max(days) + timedelta(days=1)
+    build_sensor_features(farm, min(days), end)
     score_days(farm, farm.settings, models, end - timedelta(days=1), end, NOW)
     written = farm.read_polars(names.FORECASTS)
     written = written.filter(pl.col("timestamp") == pl.col("timestamp").max().over("system_id"))
