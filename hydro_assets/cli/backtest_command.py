@@ -77,7 +77,8 @@ def _simulated(names: str | None, settings: Settings, seed: int) -> list[Farm]:
     for name in wanted:
         say(f"simulating {name}")
         kind, number = known[name]
-        made.append(Farm.simulated(kind, settings, seed + number))
+        own = settings.model_copy(update={"feature_step": kind.cadence})  # a grid of its own cadence
+        made.append(Farm.of_readings(name, kind.readings(seed + number), own))
     return made
 
 

@@ -20,7 +20,6 @@ from hydro_assets.forecasting.base import BASELINES
 from hydro_assets.forecasting.model import ensemble
 from hydro_assets.ingest.export import read_export
 from hydro_assets.settings import Settings
-from hydro_assets.simulator.farms import FarmKind
 from hydro_assets.training.fit import FittedBases, fit
 from hydro_assets.training.peer import peer_forecast
 from hydro_assets.training.prepare import prepare
@@ -47,12 +46,6 @@ class Farm:
         systems = readings.partition_by("system_id", as_dict=True, maintain_order=True)
         parts = [features_of_system(rows, spec, str(system)) for (system,), rows in systems.items()]
         return cls(name, pl.concat(parts), settings, tuple(dict.fromkeys([*notes, *spec.notes])))
-
-    @classmethod
-    def simulated(cls, kind: FarmKind, settings: Settings, seed: int) -> Farm:
-        """One of the simulated farms, on a grid of its own cadence."""
-        own = settings.model_copy(update={"feature_step": kind.cadence})
-        return cls.of_readings(kind.name, kind.readings(seed), own)
 
     @classmethod
     def of_exports(

@@ -41,11 +41,7 @@ def versions() -> dict[str, str]:
         ("defs/assets/sensor_features.py", {"sensor_features"}),
         ("defs/facts.py", set()),
         ("cli/app.py", set()),
-        pytest.param(
-            "simulator/greenhouse.py",
-            set(),
-            marks=pytest.mark.xfail(strict=True, reason="training.backtest brings the simulated farms along"),
-        ),
+        ("simulator/greenhouse.py", set()),
     ],
 )
 def test_code_version__changes_with_what_makes_the_asset(checkout: Path, file: str, changed: set[str]) -> None:
