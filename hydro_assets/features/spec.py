@@ -6,10 +6,10 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import TYPE_CHECKING
 
 from hydro_assets.durations import duration_text
 from hydro_assets.features.probes import probe_reach
-from hydro_assets.settings import Settings
 from hydro_assets.tables import (
     ACTUATORS,
     REQUIRED_SENSORS,
@@ -20,6 +20,9 @@ from hydro_assets.tables import (
     usable_lags,
     usable_windows,
 )
+
+if TYPE_CHECKING:
+    from hydro_assets.settings import Settings
 
 RULES = 2
 """Counts the changes of what a feature row holds: days that were built by earlier rules are built again."""

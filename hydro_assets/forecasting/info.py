@@ -43,6 +43,15 @@ class TargetInfo(_Frozen):
     high: float
 
 
+class ReadingFacts(_Frozen):
+    """What else a feature row of the version was made by: what the farm measures, its bands and its time zone."""
+
+    sensors: tuple[str, ...]
+    actuators: tuple[str, ...]
+    bands: dict[str, tuple[float, float]]
+    timezone: str
+
+
 class PackageInfo(_Frozen):
     """The facts of a package.
 
@@ -52,6 +61,7 @@ class PackageInfo(_Frozen):
         baseline: per target, the name of the best baseline on validation at each horizon.
         metrics: scores of all systems together on rows that were not learned from.
         reference: distribution of the features in training.
+        readings: how readings become feature rows; None in packages that take feature rows only.
         leaving: how probable leaving the crop band is, learned per target and horizon.
     """
 
@@ -78,6 +88,7 @@ class PackageInfo(_Frozen):
     metrics: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     reference: dict[str, FeatureReference] = {}
+    readings: ReadingFacts | None = None
     leaving: tuple[LeavingCalibration, ...] = ()
 
     @property

@@ -1,11 +1,11 @@
 """The registered artifact: one MLflow pyfunc around a `ForecastPackage`.
 
-The folder holds the package as data (JSON, a torch state dict, LightGBM text), the code that reads it
-(`forecasting/` and the ground under it, nothing else), a signature, an input example and the pip requirements of
+The folder holds the package as data (JSON, a torch state dict, LightGBM text), the code that reads it (`forecasting/`,
+what makes features of readings, and the ground under both), a signature, an input example and the pip requirements of
 loading. Nothing is pickled, and loading needs neither Dagster nor Spark:
 
     model = mlflow.pyfunc.load_model("models:/hydroponics_lstm_forecast@champion")
-    model.predict(feature_rows)          # pandas: history and the rows to forecast
+    model.predict(rows)                  # pandas: history and the rows to forecast; feature rows, or readings of Gold
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from hydro_assets.tables import GOLD_IOT_DATA
+
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
     from hydro_assets.forecasting.package import ForecastPackage, PackageInfo
 
 # What reading and predicting import: modules of this package, and distributions besides the learner's own.
-CODE = ("__init__.py", "errors.py", "durations.py", "tables", "forecasting")
+CODE = (
+    *("__init__.py", "errors.py", "durations.py", "tables", "forecasting"),
+    *(f"features/{m}.py" for m in ("__init__", "probes", "rolling", "spec", "step_grid", "system_features")),
+    *("features/tidy_readings.py", "ingest/__init__.py", "ingest/zones.py"),
+)
 _REQUIREMENTS = ("mlflow", "numpy", "pandas", "polars", "pyarrow", "pydantic")
 _LEARNER = {"lstm": "torch", "gru": "torch", "lightgbm": "lightgbm"}
 
@@ -79,27 +85,33 @@ def package_digest(folder: Path) -> str:
 
 
 def signature(info: PackageInfo, schema: pl.Schema) -> ModelSignature:
-    """Keys and targets are required; any feature may be missing, and counts as unknown. `schema`: of feature rows.
+    """Columns of feature rows, of `schema`, and of readings; each may be missing, and counts as unknown.
 
-    MLflow takes no time with a time zone as a `datetime`, so timestamps may be `any`, and booleans with nulls only as
-    `boolean`.
+    Which of the two kinds of rows is given, the model sees itself. MLflow takes no time with a time zone as a
+    `datetime` and no pandas booleans with nulls as a `boolean`, so these may be `any`.
     """
     from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, Schema
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
     from mlflow.types.schema import AnyType
 
     from hydro_assets.forecasting.package import PREDICTION_SCHEMA
 
-    def kind(name: str) -> str:
-        return "boolean" if schema.get(name) == pl.Boolean else "double"
+    types = {c.name: c.type for c in GOLD_IOT_DATA.columns}
+    types |= {
+        name: "any" if dtype in (pl.Boolean, pl.Date) or dtype.is_temporal() else "double"
+        for name, dtype in schema.items()
+    }
+    names = dict.fromkeys([*input_columns(info), *schema, *types])
 
-    inputs = [
-        ColSpec("string", "system_id"),
-        ColSpec(AnyType(), "timestamp"),
-        *(ColSpec(kind(n), n, required=n in info.target_names) for n in input_columns(info)[2:]),
-    ]
+    def kind(name: str) -> str | AnyType:
+        if name in ("system_id", "source_file"):
+            return "string"
+        return "double" if types.get(name, "double") in ("double", "int") else AnyType()
+
+    inputs = [ColSpec(kind(name), name, required=False) for name in names]
     outputs = [ColSpec(mlflow_type(dtype), name) for name, dtype in PREDICTION_SCHEMA.items()]
-    return ModelSignature(Schema(inputs), Schema(outputs))  # type: ignore[arg-type]
+    newest = ParamSchema([ParamSpec("newest", "boolean", False)])
+    return ModelSignature(Schema(inputs), Schema(outputs), newest)  # type: ignore[arg-type]
 
 
 def mlflow_type(dtype: pl.DataType) -> str:
@@ -120,4 +132,5 @@ def _copy_code(target: Path) -> None:
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
+            (target / name).parent.mkdir(exist_ok=True)
             shutil.copy2(source / name, target / name)

@@ -82,11 +82,11 @@ def model_card(
         "## Lineage",
         _list(f"{key}: `{value}`" for key, value in provenance.tags().items()),
         "## Use",
-        f"`feature_rows` is a pandas frame of `sensor_features`: the rows to forecast and "
-        f"{duration_text(info.lookback)} before them; timestamps naive in UTC or with a time zone.",
+        f"`rows` is a pandas frame of `sensor_features`: the rows to forecast and {duration_text(info.lookback)} "
+        "before them; or readings of `gold.iot_data`, with two days more. Stamps naive in UTC or with a time zone.",
         "```python\nimport mlflow\n\n"
         f'model = mlflow.pyfunc.load_model("models:/{name}/{version or "latest"}")\n'
-        "forecasts = model.predict(feature_rows)\n"
+        'forecasts = model.predict(rows, params={"newest": True})  # without params: of every row\n'
         "```",
     ]
     return "\n\n".join(parts) + "\n"

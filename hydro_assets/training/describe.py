@@ -10,7 +10,7 @@ import polars as pl
 
 from hydro_assets import tables
 from hydro_assets.forecasting.grid import TimeGrid
-from hydro_assets.forecasting.info import DataFacts, FeatureReference, PackageInfo, TargetInfo
+from hydro_assets.forecasting.info import DataFacts, FeatureReference, PackageInfo, ReadingFacts, TargetInfo
 from hydro_assets.forecasting.learner import Learner
 from hydro_assets.forecasting.row_features import input_columns
 from hydro_assets.settings import Settings
@@ -54,6 +54,17 @@ def describe(
         metrics=_summary(metrics),
         notes=tuple(notes),
         reference=_reference(data.grid, rows),
+        readings=_readings(data.grid.frame.columns, settings),
+    )
+
+
+def _readings(columns: Sequence[str], settings: Settings) -> ReadingFacts:
+    sensors = tuple(name for name in tables.SENSOR if name in columns)
+    return ReadingFacts(
+        sensors=sensors,
+        actuators=tuple(name for name in tables.ACTUATOR_COLUMNS if name in columns),
+        bands={name: (band.low, band.high) for name, band in settings.crop.bands().items() if name in sensors},
+        timezone=settings.timezone,
     )
 
 

@@ -41,6 +41,14 @@ def readings() -> pl.DataFrame:
 
 
 @cache
+def feature_rows() -> pl.DataFrame:
+    """The feature table of the farm."""
+    spec = FeatureSpec.for_farm(Settings(**QUICK), readings().columns)
+    systems = readings().sort("system_id").group_by(["system_id"], maintain_order=True)
+    return pl.concat(features_of_system(part, spec, str(system)) for (system,), part in systems)
+
+
+@cache
 def served() -> ServingModels:
     """A GRU and a LightGBM of the farm; the LSTM is missing."""
     import torch
@@ -48,12 +56,6 @@ def served() -> ServingModels:
     from hydro_assets.training.train import train
 
     torch.set_num_threads(1)
-    settings = Settings(**QUICK)
-    spec = FeatureSpec.for_farm(settings, readings().columns)
-    rows = pl.concat(
-        features_of_system(part, spec, str(system)) for (system,), part in readings().group_by(["system_id"])
-    )
-    packages = {
-        kind: train(kind, rows.sort("system_id", "timestamp"), settings).package for kind in ("gru", "lightgbm")
-    }
+    settings, rows = Settings(**QUICK), feature_rows()
+    packages = {kind: train(kind, rows, settings).package for kind in ("gru", "lightgbm")}
     return ServingModels(packages, {"gru": "3", "lightgbm": "1"})

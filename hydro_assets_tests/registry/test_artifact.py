@@ -16,7 +16,7 @@ import pytest
 from mlflow.models import Model
 from polars.testing import assert_frame_equal
 
-from hydro_assets.forecasting.pyfunc import from_pandas
+from hydro_assets.forecasting.pyfunc import feature_rows, from_pandas
 from hydro_assets.registry.artifact import package_digest, save_artifact
 from hydro_assets.training.train import TrainingResult
 
@@ -88,13 +88,8 @@ def test_artifact__says_what_it_takes_and_gives(artifact: Callable[[str], Path],
     model = Model.load(str(folder))
     assert model.signature is not None
     columns = {column.name: column for column in model.signature.inputs}
-    assert [name for name, column in columns.items() if column.required] == [
-        "system_id",
-        "timestamp",
-        "ph_level",
-        "air_temperature",
-    ]
-    assert set(trained("gru").package.info.features) <= set(columns)
+    assert {"system_id", "timestamp", "timestamp_key", *trained("gru").package.info.features} <= set(columns)
+    assert not any(column.required for column in columns.values()), "rows of features and readings have other columns"
     assert [column.name for column in model.signature.outputs][:5] == [
         "system_id",
         "timestamp",
@@ -121,14 +116,16 @@ def test_artifact__holds_no_pickle(artifact: Callable[[str], Path]) -> None:
 def test_artifact__ships_the_model_and_the_ground_under_it_and_nothing_else(artifact: Callable[[str], Path]) -> None:
     code = artifact("gru") / "code" / "hydro_assets"
     shipped = {p.relative_to(code).parts[0] for p in code.rglob("*.py")}
-    assert shipped == {"__init__.py", "errors.py", "durations.py", "tables", "forecasting"}
+    ground = {"errors", "durations", "tables", "features", "ingest", "forecasting"}
+    assert {name.removesuffix(".py") for name in shipped} == ground | {"__init__"}
     imported = {
         node.module
         for path in code.rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("hydro_assets.")
     }
-    assert {name.split(".")[1] for name in imported} <= {"errors", "durations", "tables", "forecasting"}
+    typing_only = {"hydro_assets.settings"}
+    assert {name.split(".")[1] for name in imported - typing_only} <= ground
 
 
 @pytest.mark.parametrize(
@@ -155,14 +152,15 @@ def test_rows_as_the_table_gives_them__are_taken(
     assert answers["timestamp"].max() == features["timestamp"].max().replace(tzinfo=None)  # type: ignore[union-attr]
 
 
-def test_input__in_any_order_gives_sorted_rows() -> None:
+def test_input__in_any_order_gives_sorted_rows(trained: Trained) -> None:
     frame = pd.DataFrame(
         {
             "system_id": ["b", "a", "a"],
             "timestamp": pd.to_datetime(["2024-01-01 00:00", "2024-01-01 00:01", "2024-01-01 00:00"]),
         }
     )
-    assert from_pandas(frame)["system_id"].to_list() == ["a", "a", "b"]
+    rows = feature_rows(from_pandas(frame), trained("gru").package.info)
+    assert rows["system_id"].to_list() == ["a", "a", "b"]
 
 
 def test_digest__sees_every_byte_and_every_name(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_snippet_of_the_card__runs_as_pasted(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.tracking_uri)
     card = model_card(result.package.info, result.metrics, provenance, made.name, made.version)
     snippet = card.partition("```python\n")[2].partition("```")[0]
-    names = {"feature_rows": features.to_pandas()}  # times with a zone, booleans and integers with nulls
+    names = {"rows": features.to_pandas()}  # times with a zone, booleans and integers with nulls
     exec(snippet, names)
     forecasts = names["forecasts"]
     assert set(forecasts["target"]) == {"ph_level", "air_temperature", "is_env_optimal"}
