@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -98,7 +99,12 @@ class BaseForecast:
         """[E, n, H] every simple forecast of `rows`; NaN where the target is stale."""
         horizons = len(self.task.horizons)
         values = grid.values(self.target)
-        flat = by_chunks(lambda part: self._simple(grid, values, part), rows, len(self.names) * horizons)
+        width = len(self.names) * horizons
+        flat = grid.remembered(
+            ("simple", self.digest),
+            rows,
+            lambda some: by_chunks(lambda part: self._simple(grid, values, part), some, width),
+        )
         return flat.reshape(rows.size, len(self.names), horizons).transpose(1, 0, 2)
 
     def _simple(self, grid: TimeGrid, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -132,7 +138,7 @@ class BaseForecast:
         """Feature columns that are read."""
         return [self.target, *(f"{self.target}_{s}_{w}" for s in ("mean", "slope") for w in ("1h", "6h"))]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Equal for base forecasts that give equal values."""
         return hashlib.sha256(json.dumps([self.to_json(), repr(self.task)], sort_keys=True).encode()).hexdigest()

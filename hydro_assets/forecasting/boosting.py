@@ -49,6 +49,11 @@ class BoosterInputs:
 
     def read(self, grid: TimeGrid, rows: np.ndarray, base: np.ndarray) -> np.ndarray:
         """[n, F] float32 features of `rows`; `base`: [n, K, H]."""
+        return grid.remembered(
+            ("booster_inputs", self), rows, lambda new: self._read(grid, new, base[np.searchsorted(rows, new)])
+        )
+
+    def _read(self, grid: TimeGrid, rows: np.ndarray, base: np.ndarray) -> np.ndarray:
         number = {s: i for i, s in enumerate(self.systems)}
         system = np.array([number.get(str(s), -1) for s in grid.systems[rows]], np.float32)[:, None]
         parts = [system, row_features(grid, self.columns, rows)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.errors import TableError
+from hydro_assets.forecasting.memory import RowMemory
 
 CHUNK_ROWS = 65536  # rows whose windows are in memory at once
 
@@ -28,6 +29,7 @@ class TimeGrid:
         step_of_row: [R] position of each row on the dense axis.
         segment_of_step: [S] number of the segment a dense step belongs to.
         padding: empty steps before each segment.
+        memory: of what was computed of rows before; None where every row is computed once.
     """
 
     frame: pl.DataFrame
@@ -35,9 +37,17 @@ class TimeGrid:
     segment_of_step: np.ndarray
     padding: int
     step: timedelta
+    memory: RowMemory | None = None
 
     @classmethod
-    def of(cls, frame: pl.DataFrame, step: timedelta, gap_limit: timedelta, padding: int = 0) -> TimeGrid:
+    def of(
+        cls,
+        frame: pl.DataFrame,
+        step: timedelta,
+        gap_limit: timedelta,
+        padding: int = 0,
+        memory: RowMemory | None = None,
+    ) -> TimeGrid:
         """Lay out `frame` (columns system_id, timestamp, ...) on its grid.
 
         Raises:
@@ -49,7 +59,7 @@ class TimeGrid:
             raise TableError.of_all(problems, "Build the rows with the feature store and the same feature_step")
         times = frame["timestamp"].to_physical().to_numpy().astype(np.int64)  # microseconds
         if times.size == 0:
-            return cls(frame, np.empty(0, np.int64), np.empty(0, np.int32), padding, step)
+            return cls(frame, np.empty(0, np.int64), np.empty(0, np.int32), padding, step, memory)
         systems = frame["system_id"].rank("dense").to_numpy().astype(np.int64)
         distance = np.diff(times) // _us(step)
         new_segment = (np.diff(systems) != 0) | (np.diff(times) > _us(gap_limit))
@@ -58,7 +68,7 @@ class TimeGrid:
         starts = np.concatenate([[0], step_of_row[1:][new_segment] - padding])
         segment_of_step = np.zeros(int(step_of_row[-1]) + 1, np.int32)
         segment_of_step[starts[1:]] = 1
-        return cls(frame, step_of_row, np.cumsum(segment_of_step, dtype=np.int32), padding, step)
+        return cls(frame, step_of_row, np.cumsum(segment_of_step, dtype=np.int32), padding, step, memory)
 
     def __len__(self) -> int:
         return self.frame.height
@@ -79,6 +89,10 @@ class TimeGrid:
         return self.frame["system_id"].to_numpy()
 
     @cached_property
+    def _columns(self) -> frozenset[str]:
+        return frozenset(self.frame.columns)
+
+    @cached_property
     def _keys(self) -> tuple[np.ndarray, int]:
         """[R] one ascending number for system and step; the distance of two systems."""
         if len(self) == 0:
@@ -95,7 +109,7 @@ class TimeGrid:
 
     def values(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
         """[R], or [n] for `rows`, the column as float64; null, infinite and absent become NaN."""
-        if column not in self.frame.columns:
+        if column not in self._columns:
             return np.full(len(self) if rows is None else rows.size, np.nan)
         series = self.frame[column]
         if rows is not None and rows.size:  # only their span is read: the frame may be mapped from a file
@@ -105,15 +119,24 @@ class TimeGrid:
         values[~np.isfinite(values)] = np.nan
         return values if rows is None else values[rows]
 
-    def at(self, values: np.ndarray, rows: np.ndarray, steps: int) -> np.ndarray:
-        """[n] the [R] `values` exactly `steps` steps after (before, if negative) each of `rows`; NaN without a row."""
+    def at(self, values: np.ndarray, rows: np.ndarray, steps: int | np.ndarray) -> np.ndarray:
+        """[n] the [R] `values` exactly `steps` steps after (before, if negative) each of `rows`; NaN without a row.
+
+        Several numbers of steps, [S, 1], give [S, n].
+        """
         if rows.size == 0:
-            return np.empty(0)
+            return np.empty((*np.shape(steps)[:-1], 0))
         keys, apart = self._keys
         wanted = keys[rows] + steps
         found = np.minimum(np.searchsorted(keys, wanted), keys.size - 1)
-        same = (keys[found] == wanted) & (abs(steps) < apart // 4)
+        same = (keys[found] == wanted) & (np.abs(steps) < apart // 4)
         return np.where(same, values[found], np.nan)
+
+    def remembered(self, name: Hashable, rows: np.ndarray, compute: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """[n, ..] `compute(rows)`, of which the memory gives what was computed before under this name."""
+        if self.memory is None or rows.size == 0:
+            return compute(rows)
+        return self.memory.of(name, self.times[rows], lambda new: compute(rows[new]))
 
     def dense(self, column: str | np.ndarray) -> np.ndarray:
         """[S] the column (its name, or its [R] values) on the dense axis; NaN where there is no row or no value."""

@@ -121,11 +121,6 @@ class BaseRows:
     base: np.ndarray
     expected: np.ndarray
 
-    def at(self, rows: np.ndarray) -> BaseRows:
-        """Those of some of the rows."""
-        at = np.searchsorted(self.rows, rows)
-        return BaseRows(rows, self.simple[:, at], self.base[at], self.expected[at])
-
 
 @dataclass
 class Bases:
@@ -138,12 +133,18 @@ class Bases:
         """At `rows`, sorted; all that weighs them is computed too, but not returned."""
         key = f"{base.digest}{hash(rows.tobytes())}"
         if key not in self._made:
-            need = hindcast_rows(self.grid, rows, base.task.horizons)
-            simple = base.simple(self.grid, need)
-            actual = actuals(self.grid, base.target, base.task.horizons, need)
-            combined, expected = base.combine(self.grid, need, actual, simple)
-            self._made[key] = BaseRows(need, simple, combined, expected).at(rows)
+            made = self.grid.remembered(("base", base.digest), rows, lambda new: self._make(base, new))  # [n, 2 + E, H]
+            self._made[key] = BaseRows(rows, made[:, 2:].transpose(1, 0, 2), made[:, 0], made[:, 1])
         return self._made[key]
+
+    def _make(self, base: BaseForecast, rows: np.ndarray) -> np.ndarray:
+        """[n, 2 + E, H] base forecast, its expected error and the simple forecasts of `rows`."""
+        need = hindcast_rows(self.grid, rows, base.task.horizons)
+        simple = base.simple(self.grid, need)
+        actual = actuals(self.grid, base.target, base.task.horizons, need)
+        combined, expected = base.combine(self.grid, need, actual, simple)
+        both = np.concatenate([combined[None], expected[None], simple])
+        return both[:, np.searchsorted(need, rows)].transpose(1, 0, 2)
 
 
 def ensemble(forecasts: Sequence[np.ndarray]) -> np.ndarray:

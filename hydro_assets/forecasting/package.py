@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -26,6 +27,7 @@ from hydro_assets.forecasting.info import (
     history_steps,
 )
 from hydro_assets.forecasting.learner import Learner
+from hydro_assets.forecasting.memory import RowMemory
 from hydro_assets.forecasting.model import LEVELS, Bases, TargetModel
 from hydro_assets.forecasting.quality import label_quality, target_quality
 from hydro_assets.forecasting.weights import hindcast_rows
@@ -76,7 +78,9 @@ class ForecastPackage:
     def __init__(self, info: PackageInfo, models: Sequence[TargetModel], learner: Learner) -> None:
         self.info, self.models, self.learner = info, tuple(models), learner  # one model per target
 
-    def predict(self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+    def predict(
+        self, frame: pl.DataFrame | SharedRows, start: datetime | None = None, end: datetime | None = None
+    ) -> pl.DataFrame:
         """Forecast every row of `frame` with start <= timestamp < end: each target and horizon in its own output row.
 
         Args:
@@ -95,7 +99,7 @@ class ForecastPackage:
         return self._predict(_bases(self.info, frame), start, end)
 
     def probabilities(
-        self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None
+        self, frame: pl.DataFrame | SharedRows, start: datetime | None = None, end: datetime | None = None
     ) -> pl.DataFrame:
         """PROBABILITY_SCHEMA of every row, label and horizon; no rows where the package has no classifier.
 
@@ -106,7 +110,7 @@ class ForecastPackage:
         return self._probabilities(_bases(self.info, frame), start, end)
 
     def baselines(
-        self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None
+        self, frame: pl.DataFrame | SharedRows, start: datetime | None = None, end: datetime | None = None
     ) -> pl.DataFrame:
         """What each baseline says for the rows that `predict` answers, beside the actual as far as `frame` has it.
 
@@ -114,13 +118,10 @@ class ForecastPackage:
         """
         info, grid = self.info, _bases(self.info, frame).grid
         rows = _asked(grid, start, end)
-        parts = []
-        for model in self.models:
-            simple = model.base.simple(grid, rows)[: len(BASELINES)]  # [3, n, H]
-            actual = actuals(grid, model.base.target, info.horizons, rows)
-            columns: dict[str, np.ndarray] = dict(zip((*BASELINES, "actual"), [*simple, actual], strict=True))
-            parts.append(_narrow(grid, rows, "target", [model.base.target], info.horizons, columns))
-        return pl.concat(parts).sort("system_id", "timestamp", maintain_order=True)
+        said = np.stack([m.base.simple(grid, rows)[: len(BASELINES)] for m in self.models], axis=2)  # [3, n, K, H]
+        actual = np.stack([actuals(grid, m.base.target, info.horizons, rows) for m in self.models], axis=1)
+        columns: dict[str, np.ndarray] = dict(zip((*BASELINES, "actual"), [*said, actual], strict=True))
+        return _narrow(grid, rows, "target", info.target_names, info.horizons, columns)
 
     def _predict(self, bases: Bases, start: datetime | None, end: datetime | None) -> pl.DataFrame:
         info, grid = self.info, bases.grid
@@ -129,7 +130,9 @@ class ForecastPackage:
         at = np.searchsorted(near, asked)
         made = [bases.of(model.base, near) for model in self.models]
         base = np.stack([m.base for m in made], axis=1)  # [n, K, H]
-        learned = self.learner.predict(grid, near, base)
+        learned = grid.remembered(
+            ("learned", id(self)), near, lambda new: self.learner.predict(grid, new, base[np.searchsorted(near, new)])
+        )
         shape = asked.size, len(self.models), len(info.horizons)
         columns = {name: np.empty(shape) for name in PREDICTION_SCHEMA if PREDICTION_SCHEMA[name] == pl.Float64}
         quality = np.empty(shape, object)
@@ -191,23 +194,37 @@ class ForecastPackage:
 
 
 def predict_all(
-    packages: Mapping[str, ForecastPackage], frame: pl.DataFrame, start: datetime | None, end: datetime | None
+    packages: Mapping[str, ForecastPackage],
+    rows: pl.DataFrame | SharedRows,
+    start: datetime | None,
+    end: datetime | None,
 ) -> dict[str, pl.DataFrame]:
-    """`predict` of each package; packages of one training data share the grid and the base forecasts."""
-    shared: dict[Any, Bases] = {}
-    made = {}
-    for name, package in packages.items():
-        info = package.info
+    """`predict` of each package, on shared rows."""
+    shared = rows if isinstance(rows, SharedRows) else SharedRows(rows)
+    return {name: package.predict(shared, start, end) for name, package in packages.items()}
+
+
+@dataclass
+class SharedRows:
+    """Feature rows for several packages: those of one training data share the grid and the base forecasts.
+
+    `memory` keeps what was computed of the rows for the next call with the same rows and newer ones.
+    """
+
+    frame: pl.DataFrame
+    memory: RowMemory | None = None
+    _made: dict[Any, Bases] = field(default_factory=dict)
+
+    def bases(self, info: PackageInfo) -> Bases:
+        """Base forecasts, made when asked for, on the grid that a package needs."""
         key = info.step, info.gap_limit, info.task.padding
-        if key not in shared:
-            shared[key] = _bases(info, frame)
-        made[name] = package._predict(shared[key], start, end)
-    return made
+        if key not in self._made:
+            self._made[key] = Bases(TimeGrid.of(self.frame, *key, self.memory))
+        return self._made[key]
 
 
-def _bases(info: PackageInfo, frame: pl.DataFrame) -> Bases:
-    """Base forecasts, still to be made, on the grid of `frame`."""
-    return Bases(TimeGrid.of(frame, info.step, info.gap_limit, info.task.padding))
+def _bases(info: PackageInfo, rows: pl.DataFrame | SharedRows) -> Bases:
+    return (rows if isinstance(rows, SharedRows) else SharedRows(rows)).bases(info)
 
 
 def _require_format(version: int, folder: Path) -> None:

@@ -24,6 +24,7 @@ from hydro_assets.forecasting.target_features import target_feature_names, targe
 
 CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 BATCH = 1024  # windows of one forward pass outside training
+LEAST_BATCH = 16  # the matrix product of fewer adds up in another order, and a row would depend on how many there are
 _EMBEDDING = 4
 
 Inputs = Callable[[Tensor], tuple[Tensor, ...]]
@@ -185,6 +186,8 @@ def forward(network: nn.Module, inputs: Inputs, rows: Tensor) -> Tensor:
         with mixed_precision(rows.device):
             return torch.cat([network(*inputs(at)).float() for at in some.split(BATCH)])
 
+    if 0 < rows.numel() < LEAST_BATCH:
+        return part(rows.repeat(LEAST_BATCH)[:LEAST_BATCH])[: rows.numel()]
     if count == 1 or rows.numel() <= BATCH:
         return part(rows)
     torch.set_num_threads(1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -40,6 +41,7 @@ def row_features(grid: TimeGrid, names: Sequence[str], rows: np.ndarray) -> np.n
     return result
 
 
+@cache
 def _sensor_of_level(name: str) -> str | None:
     """The sensor whose level a derived column states (`ph_level` for `ph_level_mean_1h`), if it does."""
     stem = _LEVEL_SUFFIX.sub("", name)

@@ -59,17 +59,19 @@ class Sequences:
         length: int,
         device: torch.device,
     ) -> Self:
-        filled, age = _carried_forward(grid, scaler)
+        end = grid.step_of_row[rows]
+        first = int(end.min()) - (length - 1)
+        filled, age = _carried_forward(grid, scaler, first, int(end.max()) + 1)
         known = (age == 0).astype(np.float32)
         view = _windows(torch.from_numpy(np.concatenate([filled, known], axis=1)).to(device), length)
         ages = _windows(torch.from_numpy(age).to(device), length) if age.any() else None
-        start = torch.from_numpy(grid.step_of_row[rows] - (length - 1)).to(device)
+        start = torch.from_numpy(end - (length - 1) - first).to(device)
         return cls(view, ages, start, torch.from_numpy(gain).to(device))
 
     @staticmethod
     def change_gain(grid: TimeGrid, scaler: InputScaler, train: np.ndarray, length: int) -> np.ndarray:
         """[F] one over the mean absolute change of each scaled input from the middle of a window to its end."""
-        filled, age = _carried_forward(grid, scaler)
+        filled, age = _carried_forward(grid, scaler, 0, grid.segment_of_step.size)
         end = grid.step_of_row[train]
         middle = end - length // 2
         both = (age[end] == 0) & (age[middle] == 0)
@@ -89,16 +91,19 @@ class Sequences:
         return torch.cat([level, change, known], dim=2)  # -> [B, T, 3F]
 
 
-def _carried_forward(grid: TimeGrid, scaler: InputScaler) -> tuple[np.ndarray, np.ndarray]:
-    """[S, F] scaled values carried forward inside their segment (0 before the first), and steps since known."""
-    values = np.stack([grid.values(n) for n in scaler.names], axis=1)
-    size, never = grid.segment_of_step.size, np.float32(1e6)
+def _carried_forward(grid: TimeGrid, scaler: InputScaler, first: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """[S, F] scaled values of the dense steps `first` .. `stop`, carried forward inside their segment (0 before the
+    first), and steps since known."""
+    segment, never = grid.segment_of_step[first:stop], np.float32(1e6)
+    rows = np.arange(*np.searchsorted(grid.step_of_row, (first, stop)))
+    values = np.stack([grid.values(n, rows) for n in scaler.names], axis=1)
+    size = segment.size
     scaled = np.full((size, len(scaler.names)), np.nan, np.float32)
-    scaled[grid.step_of_row] = scaler.transform(values, grid.systems)
+    scaled[grid.step_of_row[rows] - first] = scaler.transform(values, grid.systems[rows])
     known = ~np.isnan(scaled)
     at = np.arange(size)[:, None]
     latest = np.maximum.accumulate(np.where(known, at, -1), axis=0)
-    inside = (latest >= 0) & (grid.segment_of_step[np.maximum(latest, 0)] == grid.segment_of_step[:, None])
+    inside = (latest >= 0) & (segment[np.maximum(latest, 0)] == segment[:, None])
     filled = np.where(inside, np.take_along_axis(scaled, np.maximum(latest, 0), axis=0), 0.0)
     return filled.astype(np.float32), np.where(inside, at - latest, never).astype(np.float32)
 

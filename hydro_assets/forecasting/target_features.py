@@ -102,11 +102,11 @@ def day_level(grid: TimeGrid, values: np.ndarray, rows: np.ndarray, days: int, s
 
 def _around(grid: TimeGrid, values: np.ndarray, rows: np.ndarray, steps: int, smooth: int) -> np.ndarray:
     offsets = sorted({steps + i * smooth for i in _SMOOTHING if steps + i * smooth <= 0})
-    return _mean_of_known([grid.at(values, rows, offset) for offset in offsets])
+    return _mean_of_known(grid.at(values, rows, np.array(offsets)[:, None]))
 
 
-def _mean_of_known(parts: Sequence[np.ndarray]) -> np.ndarray:
-    stacked = np.stack(parts)
+def _mean_of_known(parts: Sequence[np.ndarray] | np.ndarray) -> np.ndarray:
+    stacked = np.asarray(parts)
     known = ~np.isnan(stacked)
     count = known.sum(axis=0)
     return np.where(count > 0, np.where(known, stacked, 0).sum(axis=0) / np.maximum(count, 1), np.nan)
@@ -121,6 +121,11 @@ def target_features(grid: TimeGrid, task: Task, target: str, rows: np.ndarray) -
     day. What is unknown is 0, which is to say: nothing points away from the level. The level is NaN where the target
     was not measured within `task.stale_steps`.
     """
+    name = "target_features", task, target
+    return grid.remembered(name, rows, lambda some: _target_features(grid, task, target, some))
+
+
+def _target_features(grid: TimeGrid, task: Task, target: str, rows: np.ndarray) -> np.ndarray:
     window = grid.windows(target, rows, task.window_steps)
     level = last_values(window, task.stale_steps)[:, None]
     means = trailing_means(window, short_mean_steps(grid.step, task.window_steps)) - level

@@ -8,12 +8,11 @@ import polars as pl
 
 from hydro_assets.durations import duration_text
 from hydro_assets.errors import SettingsError, TableError
-from hydro_assets.features.feature_job import ZONE_MARGIN, farm_spec
+from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.features.spec import FeatureSpec
-from hydro_assets.features.system_features import features_of_system
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.scoring.members import ServingModels, look_back
-from hydro_assets.scoring.score_system import score_system
+from hydro_assets.scoring.members import ServingModels
+from hydro_assets.scoring.running_system import RunningSystem, readings_back
 from hydro_assets.settings import Settings
 from hydro_assets.tables import names
 
@@ -27,20 +26,26 @@ def newest_forecasts(
     Raises TableError when Gold is empty, or `system` has no reading there.
     """
     spec = farm_spec(lakehouse)
-    back = readings_back(models, spec, lakehouse.settings)
-    days = lakehouse.days(names.IOT_DATA)
-    if not days:
-        raise TableError("Gold holds no reading", "Import readings first: hydro import FILE, or hydro demo")
-    readings = with_systems(lakehouse.read_polars(names.IOT_DATA, days[-1] - back), lakehouse.settings)
+    readings = newest_readings(lakehouse, spec, models)
     if system is not None:
         found = readings["system_id"].unique().sort().to_list()
+        days = readings["timestamp_key"].dt.date()
         readings = readings.filter(system_id=system)
         if readings.is_empty():
             raise TableError(
-                f"Gold has no reading of system {system} from {days[-1] - back} to {days[-1]}",
+                f"Gold has no reading of system {system} from {days.min()} to {days.max()}",
                 f"Systems that were read then: {', '.join(found)}",
             )
     return forecast_readings(readings, spec, models, lakehouse.settings, as_of)
+
+
+def newest_readings(lakehouse: Lakehouse, spec: FeatureSpec, models: ServingModels) -> pl.DataFrame:
+    """Rows of Gold, as far as the forecasts of its newest day look back. Raises TableError when Gold is empty."""
+    days = lakehouse.days(names.IOT_DATA)
+    if not days:
+        raise TableError("Gold holds no reading", "Import readings first: hydro import FILE, or hydro demo")
+    back = readings_back(spec, models, lakehouse.settings)
+    return with_systems(lakehouse.read_polars(names.IOT_DATA, days[-1] - back), lakehouse.settings)
 
 
 def farm_or_file_spec(lakehouse: Lakehouse, readings: pl.DataFrame) -> FeatureSpec:
@@ -60,30 +65,18 @@ def forecast_readings(
         readings: rows of Gold of any systems, with `readings_back` of history before the newest one of each.
         as_of: `inference_timestamp` of the rows.
     """
-    parts = []
-    for (system,), rows in (
-        with_systems(readings, settings).sort("system_id").group_by(["system_id"], maintain_order=True)
-    ):
-        taken = pl.col("timestamp_key")
-        rows = rows.filter(taken >= taken.max() - readings_back(models, spec, settings))
-        made = features_of_system(rows, spec, str(system))
-        newest = made["timestamp"].max()
-        assert isinstance(newest, datetime)
-        history = made.filter(pl.col("timestamp") >= newest - look_back(models.packages, settings))
-        end = newest + spec.step
-        parts.append(score_system(history, models.packages, models.versions, settings, newest, end, as_of))
-    return pl.concat(parts)
+    systems = with_systems(readings, settings).sort("system_id").group_by(["system_id"], maintain_order=True)
+    return pl.concat(
+        RunningSystem(str(system), rows, spec, models, settings).forecasts(as_of) for (system,), rows in systems
+    )
 
 
 def with_systems(readings: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Readings that name their system, as the feature table does where Gold has none."""
+    """Readings that name their system, as the feature table does where Gold has none, on a clock without a zone."""
     own = pl.col("system_id") if "system_id" in readings.columns else pl.lit(None, pl.String)
-    return readings.with_columns(system_id=own.fill_null(settings.default_system))
-
-
-def readings_back(models: ServingModels, spec: FeatureSpec, settings: Settings) -> timedelta:
-    """History of readings that the forecast of one step depends on, with a margin for changes of the clock."""
-    return look_back(models.packages, settings) + spec.look_back + ZONE_MARGIN
+    return readings.with_columns(
+        pl.col("timestamp_key").cast(pl.Datetime("us")), system_id=own.fill_null(settings.default_system)
+    )
 
 
 def chosen(forecasts: pl.DataFrame, settings: Settings, target: str | None, lead: timedelta | None) -> pl.DataFrame:

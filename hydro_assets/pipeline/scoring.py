@@ -20,9 +20,15 @@ def serving_models(settings: Settings) -> ServingModels:
 
     Raises ModelUnavailableError when a version that should serve is damaged or of another grid.
     """
-    models = {kind: RegisteredModel(settings, kind) for kind in MODELS}
-    versions = {kind: version for kind, model in models.items() if (version := model.serving_version()) is not None}
-    return ServingModels({kind: models[kind].load(version) for kind, version in versions.items()}, versions)
+    versions = serving_versions(settings)
+    packages = {kind: RegisteredModel(settings, kind).load(version) for kind, version in versions.items()}
+    return ServingModels(packages, versions)
+
+
+def serving_versions(settings: Settings) -> dict[str, str]:
+    """The version of each kind that `serving_models` would load."""
+    found = {kind: RegisteredModel(settings, kind).serving_version() for kind in MODELS}
+    return {kind: version for kind, version in found.items() if version is not None}
 
 
 def batch_inference(lakehouse: Lakehouse, start_day: date, end_day: date, scored_at: datetime) -> ScoredDays:

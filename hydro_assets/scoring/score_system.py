@@ -10,15 +10,15 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.errors import TableError
-from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.forecasting.labels import label_values
-from hydro_assets.forecasting.leaving import leaving_probability, path_odds
+from hydro_assets.forecasting.leaving import leaving_probability, path_log_odds
 from hydro_assets.scoring.members import require_fitting, served_targets
 from hydro_assets.settings import Settings
 from hydro_assets.tables import BASELINES, BOUNDS, FORECASTS, KEYS, MODELS, SENSOR
 
 if TYPE_CHECKING:
-    from hydro_assets.forecasting.package import ForecastPackage
+    from hydro_assets.forecasting.memory import RowMemory
+    from hydro_assets.forecasting.package import ForecastPackage, SharedRows
 
 CELL = (*KEYS, "target", "horizon")
 LABELLER = "lightgbm"
@@ -33,12 +33,14 @@ def score_system(
     start: datetime,
     end: datetime,
     scored_at: datetime,
+    memory: RowMemory | None = None,
 ) -> pl.DataFrame:
     """Rows of `tables.FORECASTS`: per feature row with start <= timestamp < end, each target and label, each horizon.
 
     `frame`: feature rows of one system, sorted by timestamp, with the history that the models look back on.
     `packages`, `versions`: by kind (`tables.MODELS`); a kind that is absent has no model that may serve. Targets are
     `members.served_targets`, horizons are `settings.horizons`.
+    `memory`: of earlier calls with the same rows, models and settings; only what is new is computed then.
     Forecasts are in the target's unit and end at its physical range (a relative humidity of 101 % becomes 100 %).
 
     `ensemble_avg` is the mean of the forecasts of `ensemble_members`; its interval is the mean of their bounds, which
@@ -55,24 +57,26 @@ def score_system(
     Raises ModelUnavailableError when a model is of another grid or needs an absent feature, and TableError when a row
     is there twice.
     """
-    from hydro_assets.forecasting.package import predict_all
+    from hydro_assets.forecasting.package import SharedRows, predict_all
 
     require_fitting(packages, frame.columns, settings)
     if twice := frame.height - frame.select(KEYS).n_unique():
         raise TableError(f"{twice} feature rows repeat a (system_id, timestamp)", "Build these feature days again")
-    origins = frame.filter(pl.col("timestamp").is_between(start, end, closed="left")).select(KEYS)
+    asked = frame.filter(pl.col("timestamp").is_between(start, end, closed="left"))
+    origins = asked.select(KEYS)
     targets = served_targets(packages, frame.columns, settings)
     rows = _cells(origins, targets, settings.horizons).join(
         _last_known(frame, targets, settings, start, end), on=(*KEYS, "target"), how="left", maintain_order="left"
     )
-    rows = rows.join(_baselines(packages, frame, start, end), on=CELL, how="left", maintain_order="left")
-    said = predict_all(packages, frame, start, end) if packages else {}
-    now = frame.select(*KEYS, *(name for name in targets if name in frame.columns))
+    shared = SharedRows(frame, memory)
+    rows = rows.join(_baselines(packages, shared, start, end), on=CELL, how="left", maintain_order="left")
+    said = predict_all(packages, shared, start, end)
+    now = asked.select(name for name in targets if name in frame.columns)
     for kind in MODELS:
         forecast = _forecast(kind, packages.get(kind), said.get(kind), now, settings)
         rows = rows.join(forecast, on=CELL, how="left", maintain_order="left", validate="1:1")
     rows = rows.with_columns(_members(packages)).with_columns(_served())
-    labels = _labels(packages.get(LABELLER), frame, settings, start, end)
+    labels = _labels(packages.get(LABELLER), shared, settings, start, end)
     return (
         pl.concat([rows, labels], how="diagonal")
         .with_columns(
@@ -101,6 +105,7 @@ def _last_known(
 ) -> pl.DataFrame:
     """[keys, target, last_known]: the last step mean; null once it is as old as the gap limit."""
     parts = []
+    frame = frame.filter(pl.col("timestamp").is_between(start - settings.gap_limit, end, closed="left"))
     for target in targets:
         value = pl.col(target).fill_nan(None) if target in frame.columns else pl.lit(None, pl.Float64)
         seen = pl.when(value.is_not_null()).then("timestamp").forward_fill()
@@ -115,7 +120,7 @@ def _last_known(
 
 
 def _baselines(
-    packages: Mapping[str, ForecastPackage], frame: pl.DataFrame, start: datetime, end: datetime
+    packages: Mapping[str, ForecastPackage], rows: SharedRows, start: datetime, end: datetime
 ) -> pl.DataFrame:
     """[cell, persistence, short_mean, same_time_yesterday]: of the first model that covers the cell."""
     empty = pl.DataFrame(
@@ -133,7 +138,7 @@ def _baselines(
         cells = {(name, h) for name in info.target_names for h in info.horizons}
         if cells <= covered:
             continue
-        known = package.baselines(frame, start, end).select(empty.columns)
+        known = package.baselines(rows, start, end).select(empty.columns)
         parts.append(known)
         covered |= cells
     return pl.concat(parts).unique(CELL, keep="first", maintain_order=True) if len(parts) > 2 else pl.concat(parts)
@@ -155,9 +160,8 @@ def _forecast(
         pl.when(pl.col(n).is_finite()).then(pl.min_horizontal(pl.max_horizontal(n, low), high)).alias(n)
         for n in ("prediction", "baseline", *BOUNDS)
     ]
-    leaving = _leaving(package, said, now, settings)
     out = (
-        said.join(leaving, on=CELL, how="left", maintain_order="left")
+        said.with_columns(leaving=_leaving(package, said, now, settings))
         .with_columns(possible)
         .with_columns(
             *(pl.when(pl.col("prediction").is_not_null()).then(bound).alias(bound) for bound in (*BOUNDS, "leaving")),
@@ -176,41 +180,34 @@ def _limits(side: int) -> dict[str, float | None]:
     return {name: (column.low, column.high)[side] for name, column in SENSOR.items()}
 
 
-def _leaving(package: ForecastPackage, said: pl.DataFrame, now: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """[cell, leaving]: what one model says of leaving the band up to each horizon, for targets that have a band."""
-    parts = [said.select(*CELL, leaving=pl.lit(None, pl.Float64)).clear()]
-    horizons = package.info.horizons
-    for target, band in settings.crop.bands().items():
-        mine = said.filter(pl.col("target") == target)
-        if mine.is_empty() or target not in now.columns:
-            continue
-        odds = path_odds(mine, band.low, band.high).join(
-            now.select(*KEYS, now=target), on=KEYS, how="left", maintain_order="left"
-        )
-        shape = (-1, len(horizons))  # [n * H] -> [n, H]
-        value = odds["now"].fill_null(np.nan).to_numpy().reshape(shape)[:, 0]
-        p = leaving_probability(
-            odds["odds"].fill_null(np.nan).to_numpy().reshape(shape),
-            (value < band.low) | (value > band.high),
-            target,
-            horizons,
-            package.info.leaving,
-        )
-        parts.append(
-            odds.select(*KEYS, target=pl.lit(target), horizon="horizon", leaving=pl.Series(p.ravel()).fill_nan(None))
-        )
-    return pl.concat(parts)
+def _leaving(package: ForecastPackage, said: pl.DataFrame, now: pl.DataFrame, settings: Settings) -> pl.Series:
+    """[n * K * H], in the order of `said`: the probability of leaving the band up to each horizon; null without a band.
+
+    `now`: [n] rows with the present values.
+    """
+    info, bands = package.info, settings.crop.bands()
+    shape = now.height, len(info.target_names), len(info.horizons)
+    names = ("prediction", "lower_80", "upper_80")
+    prediction, low, high = (said[name].fill_null(np.nan).to_numpy().reshape(shape) for name in names)
+    leaving = np.full(shape, np.nan)
+    for k, target in enumerate(info.target_names):
+        if target in bands and target in now.columns:
+            band, value = bands[target], now[target].fill_null(np.nan).to_numpy()
+            odds = path_log_odds(prediction[:, k], (high - low)[:, k] / 2, band.low, band.high)
+            outside = (value < band.low) | (value > band.high)
+            leaving[:, k] = leaving_probability(odds, outside, target, info.horizons, info.leaving)
+    return pl.Series(leaving.ravel(), dtype=pl.Float64).fill_nan(None)
 
 
 def _labels(
-    package: ForecastPackage | None, frame: pl.DataFrame, settings: Settings, start: datetime, end: datetime
+    package: ForecastPackage | None, rows: SharedRows, settings: Settings, start: datetime, end: datetime
 ) -> pl.DataFrame:
     """Rows of the labels that the model forecasts; the baseline says that the present state lasts."""
     if package is None or not package.info.labels:
         return pl.DataFrame(schema={"target": pl.String})
     asked = pl.col("label").is_in(settings.labels) & pl.col("horizon").is_in(settings.horizons)
-    said = package.probabilities(frame, start, end).filter(asked)
-    grid = TimeGrid.of(frame, settings.feature_step, settings.gap_limit)
+    said = package.probabilities(rows, start, end).filter(asked)
+    grid = rows.bases(package.info).grid
     state = pl.concat(
         grid.frame.select(*KEYS, label=pl.lit(name), state=pl.Series(label_values(grid, name)).fill_nan(None))
         for name in package.info.labels

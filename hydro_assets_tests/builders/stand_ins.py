@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hydro_assets.forecasting.package import PREDICTION_SCHEMA, PROBABILITY_SCHEMA
+from hydro_assets.forecasting.package import PREDICTION_SCHEMA, PROBABILITY_SCHEMA, SharedRows
 from hydro_assets.settings import Settings
 
 DAY = datetime(2024, 3, 1, tzinfo=UTC)
@@ -88,10 +88,9 @@ class WindowMean:
         state = json.loads(folder.joinpath("package.json").read_text())
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in state.items()})
 
-    def _predict(self, bases: Any, start: datetime | None, end: datetime | None) -> pl.DataFrame:
-        return self.predict(bases.grid.frame, start, end)  # what `predict_all` calls
-
-    def predict(self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None) -> pl.DataFrame:
+    def predict(
+        self, frame: pl.DataFrame | SharedRows, start: datetime | None = None, end: datetime | None = None
+    ) -> pl.DataFrame:
         rows: list[dict[str, Any]] = []
         for key, values, at, target in self._origins(frame, start, end):
             window = [values.get(at - k * MINUTE) for k in range(self.length)]
@@ -116,7 +115,7 @@ class WindowMean:
         return pl.DataFrame(rows, schema=PREDICTION_SCHEMA)
 
     def probabilities(
-        self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None
+        self, frame: pl.DataFrame | SharedRows, start: datetime | None = None, end: datetime | None = None
     ) -> pl.DataFrame:
         rows = [
             {**key, "label": label, "horizon": h, "probability": 0.75, "quality": self.label_quality}
@@ -128,7 +127,7 @@ class WindowMean:
         return pl.DataFrame(rows, schema=PROBABILITY_SCHEMA)
 
     def baselines(
-        self, frame: pl.DataFrame, start: datetime | None = None, end: datetime | None = None
+        self, frame: pl.DataFrame | SharedRows, start: datetime | None = None, end: datetime | None = None
     ) -> pl.DataFrame:
         """Persistence, a short mean 0.5 above it, and no yesterday."""
         rows = []
@@ -142,9 +141,10 @@ class WindowMean:
         return pl.DataFrame(rows, schema={**keys, **dict.fromkeys(names, pl.Float64)})
 
     def _origins(
-        self, frame: pl.DataFrame, start: datetime | None, end: datetime | None
+        self, frame: pl.DataFrame | SharedRows, start: datetime | None, end: datetime | None
     ) -> Iterator[tuple[dict[str, Any], dict[datetime, float | None], datetime, str]]:
         """Keys of a row, all values of the target by time, its time, and the target."""
+        frame = frame.frame if isinstance(frame, SharedRows) else frame
         for (system,), group in frame.group_by(["system_id"], maintain_order=True):
             absent = [None] * group.height
             known = {

@@ -13,8 +13,9 @@ from hydro_assets.errors import SettingsError, TableError
 from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import build_sensor_features
-from hydro_assets.pipeline.newest import chosen, forecast_readings, newest_forecasts, readings_back
+from hydro_assets.pipeline.newest import chosen, forecast_readings, newest_forecasts
 from hydro_assets.scoring.members import ServingModels
+from hydro_assets.scoring.running_system import readings_back
 from hydro_assets.scoring.scoring_job import score_days
 from hydro_assets.settings import Settings
 from hydro_assets.tables import GOLD_IOT_DATA, names
@@ -56,7 +57,7 @@ def test_look_back__is_all_that_a_forecast_depends_on(farm: Lakehouse, models: S
     gold = readings().filter(system_id="system_1")
     farm.append(GOLD_IOT_DATA, gold)
     spec = farm_spec(farm)
-    back = readings_back(models, spec, farm.settings)
+    back = readings_back(spec, models, farm.settings)
     assert back < timedelta(days=9)
     whole = forecast_readings(gold, spec, models, farm.settings, NOW)
     cut = gold.filter(pl.col("timestamp_key") >= END - back)
