@@ -11,6 +11,7 @@ import pytest
 pytestmark = pytest.mark.bench
 BENCH = Path(__file__).parents[2] / "bench"
 SMALL = {
+    "serve.py": ("--days", "9", "--step", "5min", "--models", "lightgbm", "--rounds", "2", "--readings", "3"),
     "feature_job.py": ("--systems", "1", "--days", "2", "--repeats", "1"),
     "train_speed.py": ("--windows", "256", "--repeats", "1", "--cells", "gru"),
     "score_speed.py": ("--rows", "1500", "--slow-rows", "50", "--ways", "ours"),
