@@ -2,6 +2,7 @@
 
     python bench/feature_job.py                 # backfill: ours, polars, DuckDB, window expressions on the same Spark
     python bench/feature_job.py --part day      # one new day behind 1x, 10x and 100x of history
+    python bench/feature_job.py --engine sc://127.0.0.1:15002    # on Apache Spark (hydro spark-server)
 
 Every way runs in a process of its own: wall and processor seconds (lowest of `--repeats`; processor seconds tell where
 other work shares the cores) and peak memory. Values are compared
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+from engine import add_engine, choose
 
 from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.features.system_features import features_of_system
@@ -215,12 +217,14 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=28)
     parser.add_argument("--step", default="1min")
     parser.add_argument("--repeats", type=int, default=3)
+    add_engine(parser)
     parser.add_argument("--way", choices=list(WAYS), help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.way:
         print(json.dumps(measure(args.way, args.home, args.step, args.days, args.repeats)))
         return
+    print(f"engine: {choose(args.engine)}", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         (backfill if args.part == "backfill" else new_day)(args, Path(folder))
 

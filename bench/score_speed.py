@@ -38,6 +38,7 @@ import lightgbm as lgb
 import numpy as np
 import polars as pl
 import torch
+from engine import add_engine, choose
 from torch import nn
 
 from hydro_assets.features.spec import FeatureSpec
@@ -63,7 +64,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--slow-rows", type=int, default=20_000)
     parser.add_argument("--ways", default="ours,registered,udf,loop,neuralforecast")
+    add_engine(parser)
     args = parser.parse_args()
+    print(f"engine: {choose(args.engine)}", flush=True)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     with tempfile.TemporaryDirectory() as home:
         settings = load_settings(home=Path(home), recurrent={"epochs": 1, "max_windows_per_epoch": 2000})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -23,4 +24,13 @@ def test_benchmark__runs_to_its_end(script: str, tmp_path: Path) -> None:
     command = [sys.executable, str(BENCH / script), *SMALL[script]]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.strip()
+    assert done.stdout.startswith("engine: embedded Sail\n") == (script != "train_speed.py")
+
+
+def test_benchmark_of_spark_work__runs_on_the_engine_that_is_given(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        engine = f"sc://127.0.0.1:{closed.getsockname()[1]}"
+    command = [sys.executable, str(BENCH / "feature_job.py"), *SMALL["feature_job.py"], "--engine", engine]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert f"No Spark Connect endpoint answers at {engine.removeprefix('sc://')}" in done.stderr
