@@ -1,7 +1,8 @@
 """Gold is filled outside Dagster: these sensors notice, tell Dagster, and ask for exactly the feature days affected."""
 
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 
 import dagster as dg
 
@@ -22,7 +23,9 @@ WATCHER = "gold_iot_data_watcher"
 REPORTED = "gold_iot_data_reported"
 
 
-def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) -> dg.SensorDefinition:
+def gold_watcher(
+    settings: Settings, open_log: Callable[[Settings], ChangeLog], clock: Callable[[], float] = time.time
+) -> dg.SensorDefinition:
     """Level-triggered: the Gold version and settings that a feature day needs against those it was built from.
 
     The note in the commit of `sensor_features` is the evidence, as it is written with the rows or not at all; Dagster's
@@ -39,17 +42,21 @@ def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) 
         description="Reads Gold's Delta log and rebuilds exactly the feature days that are older than their readings.",
     )
     def watch(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        before, at = WatcherCursor.from_json(context.cursor), clock()
+        if settings.table_root is None and at < before.next_look:
+            again = datetime.fromtimestamp(before.next_look, UTC)
+            return dg.SkipReason(f"Nothing was new lately: the SQL warehouse is asked again at {again:%H:%M} UTC")
         # Runs first: a run seen as ended has its commit in the log that is read after.
         history = attempts(context.instance)
         log = open_log(settings)
-        before = WatcherCursor.from_json(context.cursor)
         reading = log.read(names.IOT_DATA, before.gold.table)
         if reading is None:
-            return dg.SkipReason(
-                f"There is no table {settings.table(names.IOT_DATA)} yet: import readings, or run Gold's pipeline"
-            )
+            told = f"There is no table {settings.table(names.IOT_DATA)} yet: import readings, or run Gold's pipeline"
+            return dg.SensorResult(skip_reason=told, cursor=before.looked(at, in_vain=True).to_json())
         now = WatcherCursor(
-            before.gold.advance(reading), before.built.advance(log.read(names.SENSOR_FEATURES, before.built.table))
+            before.gold.advance(reading),
+            before.built.advance(log.read(names.SENSOR_FEATURES, before.built.table)),
+            before.quiet,
         )
         stale = stale_days(now.gold, now.built, reach, made_with(settings))
         tried = latest_for_need(history, stale, now.gold.table)
@@ -58,12 +65,13 @@ def gold_watcher(settings: Settings, open_log: Callable[[Settings], ChangeLog]) 
         news = changed_days(before.gold, now.gold)
         known = reported_days(context.instance, now.gold, news)
         told = sentence(now.gold, news, todo)
+        in_vain = not (news or todo.blocks or todo.in_progress)
         context.log.info(told)
         return dg.SensorResult(
             run_requests=[run_request(block, stale, tried, now.gold.table, WATCHER) for block in todo.blocks],
             skip_reason=None if todo.blocks else told,
             asset_events=[gold_event(now.gold, day) for day in news if day.isoformat() in keys and day not in known],
-            cursor=now.to_json(),
+            cursor=now.looked(at, in_vain).to_json(),
         )
 
     return watch
@@ -155,8 +163,9 @@ def reported_gold_sensor(settings: Settings) -> dg.SensorDefinition:
         description="Off by default: rebuilds the feature days of Gold days that the Gold job itself reports.",
     )
     def reported(context: dg.SensorEvaluationContext, _newest: dg.EventLogEntry) -> dg.SensorResult | dg.SkipReason:
-        since = int(context.cursor) if context.cursor else None
-        versions = _reported_days(context.instance, since)
+        if not context.cursor:
+            return dg.SkipReason("Switched on: it answers what is reported from now on; earlier days can be backfilled")
+        versions = _reported_days(context.instance, int(context.cursor))
         with_rows = set(context.instance.get_materialized_partitions(IOT_DATA))
         wanted = {
             day: max(versions.get(g.isoformat(), 0) for g in reach.needed_days(date.fromisoformat(day)))
@@ -173,8 +182,11 @@ def reported_gold_sensor(settings: Settings) -> dg.SensorDefinition:
     return reported
 
 
-def _reported_days(instance: dg.DagsterInstance, since: int | None) -> dict[str, int]:
-    """Partition -> storage id of its newest materialization after `since`, over all pages."""
+def _reported_days(instance: dg.DagsterInstance, since: int) -> dict[str, int]:
+    """Partition -> storage id of its newest materialization after `since`, over all pages.
+
+    The watcher's own events are left out: it has asked for their days itself.
+    """
     found: dict[str, int] = {}
     page = None
     while page is None or page.has_more:
@@ -182,7 +194,11 @@ def _reported_days(instance: dg.DagsterInstance, since: int | None) -> dict[str,
         page = instance.fetch_materializations(
             records, limit=1000, cursor=page.cursor if page else None, ascending=True
         )
-        found |= {r.partition_key: r.storage_id for r in page.records if r.partition_key is not None}
+        for record in page.records:
+            event = record.asset_materialization
+            is_own = event is not None and TRIGGER_TAG in event.metadata
+            if record.partition_key is not None and not is_own:
+                found[record.partition_key] = record.storage_id
     return found
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -10,17 +10,30 @@ from hydro_assets.features.staleness import Built, BuiltDays, ChangedDays
 from hydro_assets.lakehouse.tables import TableVersion
 
 FORMAT = 2
+FIRST_PAUSE, LONGEST_PAUSE = 120.0, 1800.0  # seconds
 
 
 @dataclass(frozen=True)
 class WatcherCursor:
     gold: ChangedDays = field(default_factory=ChangedDays)
     built: BuiltDays = field(default_factory=BuiltDays)
+    quiet: int = 0  # looks in a row that found nothing to do
+    looked_at: float = 0.0  # Unix seconds
+
+    @property
+    def next_look(self) -> float:
+        """Through a SQL warehouse each look in vain doubles the pause: looks every minute would never let it sleep."""
+        return self.looked_at + (min(FIRST_PAUSE * 2.0 ** (self.quiet - 1), LONGEST_PAUSE) if self.quiet else 0.0)
+
+    def looked(self, at: float, in_vain: bool) -> "WatcherCursor":
+        return replace(self, quiet=self.quiet + 1 if in_vain else 0, looked_at=at)
 
     def to_json(self) -> str:
         return json.dumps(
             {
                 "format": FORMAT,
+                "quiet": self.quiet,
+                "looked_at": self.looked_at,
                 "gold": {
                     "table": _version(self.gold.table),
                     "changed": _days(self.gold.changed),
@@ -50,6 +63,8 @@ class WatcherCursor:
                 frozenset(map(date.fromisoformat, gold["with_rows"])),
             ),
             BuiltDays(TableVersion(*built["table"]), {d: _source(v) for d, v in _by_day(built["days"]).items()}),
+            int(data.get("quiet", 0)),
+            float(data.get("looked_at", 0.0)),
         )
 
 

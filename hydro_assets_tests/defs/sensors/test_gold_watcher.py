@@ -16,6 +16,7 @@ from hydro_assets.defs.attempts import RANGE_END_TAG, RANGE_START_TAG, REFRESH_J
 from hydro_assets.defs.keys import IOT_DATA, SENSOR_FEATURES
 from hydro_assets.defs.partitions import feature_days
 from hydro_assets.defs.sensors.gold_watcher import gold_watcher, reported_gold_sensor
+from hydro_assets.lakehouse.delta_log import ChangeLog
 from hydro_assets.lakehouse.warehouse_log import change_log
 from hydro_assets.settings import Settings
 from hydro_assets_tests.builders.watched_farm import FIRST, Farm, day
@@ -298,13 +299,50 @@ def test_watcher__a_farm_east_of_greenwich_builds_the_utc_days_its_wall_clock_to
     assert ticks.tick() == ["2..3"]
 
 
-def test_reported_sensor__loses_no_day_that_landed_between_ticks(farm: Farm, watch: Ticks) -> None:
-    for n in (1, 2, 3, 7):
-        watch.instance.report_runless_asset_event(dg.AssetMaterialization(IOT_DATA, partition=str(day(n))))
+def test_reported_sensor__starts_from_now_and_then_loses_no_day(farm: Farm, watch: Ticks) -> None:
+    def report(*numbers: int) -> None:
+        for n in numbers:
+            watch.instance.report_runless_asset_event(dg.AssetMaterialization(IOT_DATA, partition=str(day(n))))
+
+    report(1, 2, 3, 7)
     ticks = Ticks(reported_gold_sensor(farm.settings), watch.repository, watch.instance)
+    assert ticks.tick() == []
+    assert "from now on" in str(ticks.message)
+    report(1, 3, 7)
     assert ticks.tick() == ["1..3", "7"]
-    watch.instance.report_runless_asset_event(dg.AssetMaterialization(IOT_DATA, partition=str(day(2))))
-    assert ticks.tick() == ["2..3"]
+
+
+def test_reported_sensor__leaves_what_the_watcher_reports_to_the_watcher(farm: Farm, watch: Ticks) -> None:
+    watch.instance.report_runless_asset_event(dg.AssetMaterialization(IOT_DATA, partition=str(day(1))))
+    ticks = Ticks(reported_gold_sensor(farm.settings), watch.repository, watch.instance)
+    ticks.tick()
+    farm.land(1, 2)
+    assert watch.tick() == ["1..2"]
+    assert ticks.tick() == []
+
+
+def test_watcher__through_a_warehouse_looks_less_often_while_nothing_is_new(
+    make_settings: Callable[..., Settings], watch: Ticks
+) -> None:
+    settings = make_settings(environment="databricks", partitions_start=FIRST)
+    farm = Farm(make_settings(partitions_start=FIRST))
+    now, read = [0.0], []
+
+    def log(_: Settings) -> ChangeLog:
+        read.append(round(now[0] / 60))
+        return change_log(farm.settings)
+
+    ticks = Ticks(gold_watcher(settings, log, lambda: now[0]), watch.repository, watch.instance)
+    for minute in range(100):
+        now[0] = 60.0 * minute
+        ticks.tick()
+    assert read == [0, 2, 6, 14, 30, 60, 90]
+    farm.land(1)
+    now[0] = 60.0 * 120
+    assert ticks.tick() == ["1"]
+    now[0] += 60
+    ticks.tick()
+    assert read[-2:] == [120, 121]
 
 
 def test_first_look__does_not_report_again_what_a_run_reported(watch: Ticks, farm: Farm) -> None:
