@@ -82,6 +82,17 @@ def serverless_requirements(version: str, torch: bool = True) -> list[str]:
     return [*cluster_requirements(torch), *(kept[0] if kept else ())]
 
 
+def require_python_of(version: str, python: tuple[int, int] = sys.version_info[:2]) -> None:
+    """Raise SettingsError when a serverless environment is known to run another Python minor version than the host."""
+    known = [environment.python for environment in SERVERLESS_ENVIRONMENTS if environment.version == version]
+    if known and known[0] != python:
+        runs, here = (".".join(map(str, pair)) for pair in (known[0], python))
+        raise SettingsError(
+            f"Serverless environment {version} runs Python {runs}, and this host runs {here}",
+            f"Leave environment_version of step_launcher out, or run Dagster with Python {runs}",
+        )
+
+
 def serverless_version(python: tuple[int, int] = sys.version_info[:2]) -> str:
     """Serverless environment version whose Python is `python`: launched steps need the host's minor version.
 

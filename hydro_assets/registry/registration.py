@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from hydro_assets.registry.mlflow_client import at_once, tracking_errors
+from hydro_assets.registry.mlflow_client import at_once, is_unity_catalog, tracking_errors
 from hydro_assets.registry.registered_model import CHALLENGER, DIGEST, RegisteredModel
 from hydro_assets.registry.run_log import MODEL_FOLDER, summary_metrics
 from hydro_assets.registry.tracking import DAGSTER_RUN, Provenance, TrainingRun
@@ -34,6 +35,16 @@ class RegisteredVersion:
     version_url: str | None
 
 
+_LONGEST_TAG = 1000  # of Unity Catalog, which refuses the version otherwise; the run has the whole text
+
+
+def fitting(tags: Mapping[str, str], registry: str) -> dict[str, str]:
+    """Tags of a version, cut to what its registry takes."""
+    if not is_unity_catalog(registry):
+        return dict(tags)
+    return {k: text if len(text) <= _LONGEST_TAG else f"{text[: _LONGEST_TAG - 3]}..." for k, text in tags.items()}
+
+
 def register(run: TrainingRun, result: Trained, digest: str) -> RegisteredVersion:
     """Make the next version from the finished run `run` and give it the alias `challenger`.
 
@@ -56,7 +67,9 @@ def register(run: TrainingRun, result: Trained, digest: str) -> RegisteredVersio
         }
         what = f"{info.kind} forecast of {', '.join((*info.target_names, *info.labels))}"
         text = f"{what}; model_card.md of the run says on what and how well."
-        made = model.client.create_model_version(model.name, source, run.run_id, tags=tags, description=text)
+        made = model.client.create_model_version(
+            model.name, source, run.run_id, tags=fitting(tags, model.settings.registry_uri), description=text
+        )
         make_challenger(model, str(made.version))
     return _described(model, made, run.experiment_id)
 

@@ -8,6 +8,7 @@ from databricks.sdk.service import compute, jobs
 
 from hydro_assets.databricks.requirements import (
     cluster_requirements,
+    require_python_of,
     serverless_requirements,
     serverless_version,
 )
@@ -23,7 +24,7 @@ def submit_arguments(
     `torch`: whether the step needs PyTorch.
 
     Raises:
-        SettingsError: `new_cluster` has a field that the Jobs API does not know.
+        SettingsError: `new_cluster` has a field that the Jobs API does not know, or the environment another Python.
     """
     task: dict[str, Any] = {
         "task_key": "dagster-step",
@@ -39,6 +40,7 @@ def submit_arguments(
             task["existing_cluster_id"] = place.existing_cluster_id
     else:
         version = place.environment_version or serverless_version()
+        require_python_of(version)
         requirements = serverless_requirements(version, torch) if place.dependencies is None else place.dependencies
         task["environment_key"] = "step"
         environments = [

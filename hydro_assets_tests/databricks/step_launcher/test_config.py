@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import dagster as dg
 import pytest
 from dagster_databricks import DatabricksPySparkStepLauncher
 
-from hydro_assets.databricks.requirements import serverless_version
+from hydro_assets.databricks.requirements import SERVERLESS_ENVIRONMENTS, serverless_requirements, serverless_version
 from hydro_assets.databricks.settings_environment import settings_environment
 from hydro_assets.databricks.step_launcher.config import IN_LAUNCHED_STEP, Compute
 from hydro_assets.databricks.step_launcher.launcher import VolumeStepLauncher, _common_arguments
@@ -124,19 +125,24 @@ def submitted(place: Compute, **fields: Any) -> dict[str, Any]:
 
 
 def test_serverless__installs_the_requirements_in_the_environment_of_this_python() -> None:
-    arguments = submitted(Compute(dependencies=["dagster==1.0"], environment_version="2"))
+    arguments = submitted(Compute(dependencies=["dagster==1.0"], environment_version="9"))
     assert [e.as_dict() for e in arguments["environments"]] == [
-        {"environment_key": "step", "spec": {"dependencies": ["dagster==1.0"], "environment_version": "2"}}
+        {"environment_key": "step", "spec": {"dependencies": ["dagster==1.0"], "environment_version": "9"}}
     ]
     assert arguments["tasks"][0].as_dict()["environment_key"] == "step"
 
 
 @pytest.mark.parametrize(("version", "kept"), [("2", "numpy>=1.26,<2"), ("5", "numpy==2.1.3"), ("9", None)])
 def test_serverless__keeps_what_the_environments_client_is_built_on(version: str, kept: str | None) -> None:
-    (environment,) = submitted(Compute(environment_version=version))["environments"]
-    asked = environment.as_dict()["spec"]["dependencies"]
+    asked = serverless_requirements(version)
     assert [r for r in asked if r.startswith("numpy")] == ([kept] if kept else [])
     assert not {"pyspark", "delta-spark", "pysail"} & {r.partition("==")[0] for r in asked}
+
+
+def test_serverless_environment_of_another_python__is_refused_before_anything_is_launched() -> None:
+    (other,) = [e for e in SERVERLESS_ENVIRONMENTS if e.python != sys.version_info[:2]]
+    with pytest.raises(SettingsError, match=rf"environment {other.version} runs Python 3\.\d+, and this host runs"):
+        submitted(Compute(environment_version=other.version))
 
 
 def test_step_without_torch__does_not_install_it() -> None:
