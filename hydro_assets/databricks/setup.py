@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 from hydro_assets.databricks.settings_environment import steps_volume
 from hydro_assets.databricks.step_launcher.staging import own_folder
 from hydro_assets.errors import HydroError, TableError
-from hydro_assets.lakehouse.warehouse_log import DatabricksWarehouse
+from hydro_assets.lakehouse.sql_warehouse import DatabricksWarehouse
 from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from hydro_assets.errors import SettingsError
-from hydro_assets.lakehouse.tables import Days, TableVersion, all_properties, comment_of
+from hydro_assets.lakehouse.tables import Days, TableVersion, all_properties, comment_of, spark_rows
 from hydro_assets.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class CatalogTables:
 
     def read(self, name: str) -> DataFrame:
         return self.session().table(self.uri(name))
+
+    def rows(self, name: str, select: Sequence[str], where: str, counted: bool = False) -> pl.DataFrame:
+        return spark_rows(self.read(name), select, where, counted)
 
     def overwrite(self, frame: DataFrame | pl.DataFrame, name: str, days: Days | None, note: str) -> None:
         from pyspark.sql import functions as F

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
-from hydro_assets.lakehouse.tables import TableVersion
+from hydro_assets.lakehouse.tables import TableVersion, open_delta
 
 DAY = "date"
 TIME = "timestamp_key"
@@ -72,7 +72,7 @@ class StorageLog:
         uri = self.uri(name)
         if not DeltaTable.is_deltatable(uri):
             return None
-        table = DeltaTable(uri)
+        table = open_delta(uri)
         version = TableVersion(str(table.metadata().id), table.version())
         known = since.version if since is not None and since.table_id == version.table_id else -1
         files = _LogFiles(uri, version.version)
@@ -85,7 +85,7 @@ class StorageLog:
         from deltalake import DeltaTable
 
         uri = self.uri(name)
-        return _days_now(DeltaTable(uri)) if DeltaTable.is_deltatable(uri) else frozenset()
+        return _days_now(open_delta(uri)) if DeltaTable.is_deltatable(uri) else frozenset()
 
 
 def _days_now(table: Any) -> frozenset[date]:

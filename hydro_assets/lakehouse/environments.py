@@ -66,12 +66,18 @@ def remote_or_classic_session(settings: Settings) -> SparkSession:
     return _utc(classic_session(settings))
 
 
+def has_ambient_spark() -> bool:
+    """Whether this process runs where Databricks, or SPARK_REMOTE, offers a session."""
+    return not {"DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE"}.isdisjoint(os.environ)
+
+
 def ambient_session(settings: Settings) -> SparkSession:
     """The session that a Databricks cluster, serverless task or `SPARK_REMOTE` offers."""
-    if not {"DATABRICKS_RUNTIME_VERSION", "SPARK_REMOTE"} & os.environ.keys():
+    if not has_ambient_spark():
         raise SettingsError(
             "Environment 'databricks' has no Spark session on this machine",
-            "Let the step launcher run the step on Databricks, set SPARK_REMOTE, or use HYDRO_ENVIRONMENT=local",
+            "Let the step launcher run the step on Databricks, set HYDRO_SQL_WAREHOUSE_ID to read tables or "
+            "SPARK_REMOTE to write them too, or use HYDRO_ENVIRONMENT=local",
         )
     return _with_code(_connected(None))
 
@@ -99,6 +105,12 @@ def _session_at(endpoint: str) -> SparkSession:
     if found is None or found.is_stopped:  # type: ignore[attr-defined]
         found = _SESSIONS[endpoint] = SparkSession.builder.remote(endpoint).create()
     return found
+
+
+def stop_connected() -> None:
+    """Stop the sessions of this process at Spark Connect endpoints, while those still answer."""
+    while _SESSIONS:
+        _SESSIONS.popitem()[1].stop()
 
 
 def require_fitting(server: str, client: str) -> None:

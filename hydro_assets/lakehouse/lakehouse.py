@@ -15,27 +15,15 @@ import polars as pl
 
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse.catalog_tables import CatalogTables
-from hydro_assets.lakehouse.environments import ENVIRONMENTS
-from hydro_assets.lakehouse.tables import Days, PathTables, Tables, TableVersion
+from hydro_assets.lakehouse.environments import ENVIRONMENTS, has_ambient_spark
+from hydro_assets.lakehouse.sql_warehouse import databricks_warehouse
+from hydro_assets.lakehouse.tables import POLARS_TYPES, Days, PathTables, Tables, TableVersion, open_delta
 from hydro_assets.settings import Settings
 from hydro_assets.tables import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-POLARS_TYPES: dict[str, Any] = {
-    "string": pl.String,
-    "double": pl.Float64,
-    "float": pl.Float32,
-    "tinyint": pl.Int8,
-    "smallint": pl.Int16,
-    "int": pl.Int32,
-    "bigint": pl.Int64,
-    "boolean": pl.Boolean,
-    "date": pl.Date,
-    "timestamp": pl.Datetime("us", "UTC"),
-    "timestamp_ntz": pl.Datetime("us"),
-}
 _CONFLICTS = (
     "Failed to commit transaction",
     "Missing commit file",
@@ -73,10 +61,14 @@ class Lakehouse:
 
     @cached_property
     def tables(self) -> Tables:
-        root = self.settings.table_root
-        if root is None:
-            return CatalogTables(lambda: self.spark, self.settings.table, self.settings.table_location)
-        return PathTables(lambda: self.spark, root, self.settings.table)
+        root, named = self.settings.table_root, (self.settings.table, self.settings.table_location)
+        if root is not None:
+            return PathTables(lambda: self.spark, root, self.settings.table)
+        if self.settings.sql_warehouse_id is None or has_ambient_spark():
+            return CatalogTables(lambda: self.spark, *named)
+        from hydro_assets.lakehouse.warehouse_tables import WarehouseTables
+
+        return WarehouseTables(lambda: self.spark, *named, databricks_warehouse(self.settings.sql_warehouse_id))
 
     # -- reading -------------------------------------------------------------------------------------------------------
 
@@ -105,19 +97,25 @@ class Lakehouse:
         Raises TableError when the table does not exist.
         """
         self._must_exist(name)
+        where = self._condition(name, start_day, end_day)
         frame = self.tables.read(name)
+        return frame if where == "true" else frame.where(where)
+
+    def _condition(self, name: str, start_day: date | None, end_day: date | None) -> str:
+        """The days of `read` in SQL."""
         if start_day is None and end_day is None:
-            return frame
+            return "true"
+        column, kind = self._day_column(name)
+        bounds = ((">=", start_day), ("<", end_day))
+        return " AND ".join(f"`{column}` {sign} {kind} '{day}'" for sign, day in bounds if day is not None)
+
+    def _day_column(self, name: str) -> tuple[str, str]:
+        """The column that tells the day of a row, and the type of its SQL literals."""
         held = self.tables.columns(name)
         column = next((c for c in ("date", "timestamp", "timestamp_key") if c in held), None)
         if column is None:
             raise TableError(f"Table {name} has no date or timestamp column", "Read it whole")
-        kind = "DATE" if column == "date" else "TIMESTAMP"
-        if start_day is not None:
-            frame = frame.where(f"`{column}` >= {kind} '{start_day}'")
-        if end_day is not None:
-            frame = frame.where(f"`{column}` < {kind} '{end_day}'")
-        return frame
+        return column, "DATE" if column == "date" else "TIMESTAMP"
 
     def read_polars(
         self,
@@ -130,9 +128,9 @@ class Lakehouse:
         lazy = self._scan(name, start_day, end_day)
         if lazy is not None:
             return _utc_timestamps((lazy if columns is None else lazy.select(columns)).collect())
-        frame = self.read(name, start_day, end_day)
-        chosen = frame.select(*columns) if columns is not None else frame
-        return _utc_timestamps(pl.DataFrame(pl.from_arrow(chosen.toArrow())))
+        self._must_exist(name)
+        chosen = ["*"] if columns is None else [f"`{column}`" for column in columns]
+        return _utc_timestamps(self.tables.rows(name, chosen, self._condition(name, start_day, end_day)))
 
     def _scan(self, name: str, start_day: date | None, end_day: date | None) -> pl.LazyFrame | None:
         """The same rows from the Delta log and its files, lazily, without Spark; None where only Spark can read them.
@@ -146,7 +144,7 @@ class Lakehouse:
             return None
         self._must_exist(name)
         try:
-            lazy = pl.scan_delta(self.uri(name))
+            lazy = pl.scan_delta(open_delta(self.uri(name)))
             schema = lazy.collect_schema()
         except DeltaProtocolError:
             return None
@@ -164,10 +162,20 @@ class Lakehouse:
             held = lazy.collect_schema().names()
             day = pl.col("date") if "date" in held else pl.col("timestamp_key").dt.date().alias("date")
             return dict(lazy.select(day).group_by("date").len().sort("date").collect().iter_rows())
-        frame = self.read(name, start_day, end_day)
-        expression = "date" if "date" in frame.columns else "CAST(timestamp_key AS DATE) AS date"
-        counts = frame.selectExpr(expression).groupBy("date").count().toArrow().to_pylist()
-        return {r["date"]: int(r["count"]) for r in sorted(counts, key=lambda r: r["date"])}
+        self._must_exist(name)
+        day = f"CAST(`{self._day_column(name)[0]}` AS DATE) AS date"
+        counts = self.tables.rows(name, [day], self._condition(name, start_day, end_day), counted=True)
+        return dict(counts.sort("date").iter_rows())
+
+    def span(self, name: str, column: str) -> tuple[int, Any, Any]:
+        """Number of rows, and the lowest and highest value of a column, null where there is none."""
+        lazy = self._scan(name, None, None)
+        if lazy is not None:
+            low, high = pl.col(column).min().alias("first"), pl.col(column).max().alias("last")
+            return lazy.select(pl.len(), low, high).collect().row(0)
+        self._must_exist(name)
+        select = ["count(*) AS n", f"min(`{column}`) AS first", f"max(`{column}`) AS last"]
+        return self.tables.rows(name, select, "true").row(0)
 
     def days(self, name: str) -> list[date]:
         """Days that hold rows, in order."""

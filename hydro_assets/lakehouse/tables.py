@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
+from hydro_assets.errors import TableError
 from hydro_assets.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -20,6 +21,21 @@ if TYPE_CHECKING:
 
 KEYS = "hydro.keys"
 """Table property that names the key columns, for catalogs without key constraints and for tables in folders."""
+
+POLARS_TYPES: dict[str, Any] = {
+    "string": pl.String,
+    "double": pl.Float64,
+    "float": pl.Float32,
+    "tinyint": pl.Int8,
+    "smallint": pl.Int16,
+    "int": pl.Int32,
+    "bigint": pl.Int64,
+    "boolean": pl.Boolean,
+    "date": pl.Date,
+    "timestamp": pl.Datetime("us", "UTC"),
+    "timestamp_ntz": pl.Datetime("us"),
+}
+"""Polars' types of those of Spark SQL."""
 
 # Delta's names of types that Spark SQL calls otherwise.
 _SQL_OF_DELTA = {"integer": "int", "long": "bigint", "short": "smallint", "byte": "tinyint"}
@@ -64,6 +80,13 @@ class Tables(Protocol):
     def add_columns(self, name: str, columns: Sequence[Column]) -> None: ...
     def properties(self, name: str) -> dict[str, str]: ...
     def read(self, name: str) -> DataFrame: ...
+    def rows(self, name: str, select: Sequence[str], where: str, counted: bool = False) -> pl.DataFrame:
+        """SQL expressions of the rows for which a SQL condition holds, in memory.
+
+        `counted`: each distinct result once, with the number of its rows in the column `count`.
+        """
+        ...
+
     def overwrite(self, frame: DataFrame | pl.DataFrame, name: str, days: Days | None, note: str) -> None:
         """Make `frame` the content of `days`, or of the whole table, in one commit."""
         ...
@@ -71,6 +94,12 @@ class Tables(Protocol):
     def append(self, frame: pl.DataFrame, name: str, note: str) -> None: ...
     def version(self, name: str) -> TableVersion: ...
     def drop(self, name: str) -> None: ...
+
+
+def spark_rows(frame: DataFrame, select: Sequence[str], where: str, counted: bool) -> pl.DataFrame:
+    """`Tables.rows` of a Spark frame."""
+    chosen = frame.where(where).selectExpr(*select)
+    return pl.DataFrame(pl.from_arrow((chosen.groupBy(*chosen.columns).count() if counted else chosen).toArrow()))
 
 
 def all_properties(table: Table) -> dict[str, str]:
@@ -133,6 +162,9 @@ class PathTables:
     def read(self, name: str) -> DataFrame:
         return self.session().read.format("delta").load(self.uri(name))
 
+    def rows(self, name: str, select: Sequence[str], where: str, counted: bool = False) -> pl.DataFrame:
+        return spark_rows(self.read(name), select, where, counted)
+
     def overwrite(self, frame: DataFrame | pl.DataFrame, name: str, days: Days | None, note: str) -> None:
         condition = "true" if days is None else days.condition
         if isinstance(frame, pl.DataFrame):
@@ -149,9 +181,18 @@ class PathTables:
     def _write(self, frame: pl.DataFrame, name: str, note: str, **how: Any) -> None:
         """Rows in memory are written by delta-rs: no Spark is started for them, and a commit takes milliseconds."""
         from deltalake import CommitProperties, write_deltalake
+        from deltalake.exceptions import CommitFailedError
 
         noted = CommitProperties(custom_metadata={"userMetadata": note})
-        write_deltalake(self.uri(name), _plain_text(frame), commit_properties=noted, **how)
+        try:
+            write_deltalake(self.uri(name), _plain_text(frame), commit_properties=noted, **how)
+        except CommitFailedError as error:
+            if "Unsupported table features" not in str(error):
+                raise
+            raise TableError(
+                f"The table at {self.uri(name)} cannot be written here: {error}",
+                "Drop the feature (ALTER TABLE ... DROP FEATURE), or write the table on Databricks",
+            ) from error
 
     def version(self, name: str) -> TableVersion:
         table = self._table(name)
@@ -166,9 +207,24 @@ class PathTables:
         files.delete_dir(path)
 
     def _table(self, name: str) -> Any:
-        from deltalake import DeltaTable
+        return open_delta(self.uri(name))
 
-        return DeltaTable(self.uri(name))
+
+def open_delta(uri: str) -> Any:
+    """The table in a folder. Raises TableError for one whose newest version its catalog alone knows."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import DeltaError
+
+    try:
+        return DeltaTable(uri)
+    except DeltaError as error:
+        if "catalog-managed" not in str(error):
+            raise
+        raise TableError(
+            f"The table at {uri} is managed by a catalog, which alone knows its newest version",
+            "Read it by its name (HYDRO_ENVIRONMENT=databricks, without HYDRO_LAKEHOUSE_URI), or have its owner drop "
+            "the feature: ALTER TABLE ... DROP FEATURE catalogManaged",
+        ) from error
 
 
 def _delta_field(column: Column) -> Any:

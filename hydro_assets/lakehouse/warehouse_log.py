@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from hydro_assets.errors import SettingsError, TableError
 from hydro_assets.lakehouse.delta_log import DAY, TIME, ChangeLog, Commit, LogReading, StorageLog, as_date, parsed_note
+from hydro_assets.lakehouse.sql_warehouse import Warehouse, databricks_warehouse, is_absence
 from hydro_assets.lakehouse.tables import TableVersion
 from hydro_assets.settings import Settings
 
@@ -24,17 +24,7 @@ _NO_DATA = frozenset(
 )  # fmt: skip
 
 
-_STATEMENT_SECONDS = 50  # the longest that the API waits for a statement
-_START_SECONDS = 100  # beyond that: Dagster gives a sensor's look 180 seconds
-_POLL_SECONDS = 2.0
 _SPAN = {"start_day", "end_day"}  # in the notes of our own commits
-_NO_TABLE = ("TABLE_OR_VIEW_NOT_FOUND", "SCHEMA_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE")
-
-
-class Warehouse(Protocol):
-    """Runs a SQL statement and returns its rows as text cells by column name; TableError when it fails."""
-
-    def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]: ...
 
 
 @dataclass(frozen=True)
@@ -74,7 +64,7 @@ class WarehouseLog:
         try:
             return str(self.warehouse.rows(f"DESCRIBE DETAIL {full}")[0]["id"])
         except TableError as error:
-            if any(text in str(error) for text in _NO_TABLE):
+            if is_absence(error):
                 return None
             raise
 
@@ -155,51 +145,6 @@ def _runs(versions: Sequence[int]) -> list[tuple[int, int]]:
     return runs
 
 
-@dataclass(frozen=True)
-class DatabricksWarehouse:
-    """A SQL warehouse through the statement execution API. `client`: a `databricks.sdk.WorkspaceClient`."""
-
-    client: Any
-    warehouse_id: str
-
-    def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
-        api = self.client.statement_execution
-        done = api.execute_statement(statement, self.warehouse_id, wait_timeout=f"{_STATEMENT_SECONDS}s")
-        deadline = time.monotonic() + _START_SECONDS
-        while done.status.state.value in ("PENDING", "RUNNING") and time.monotonic() < deadline:
-            time.sleep(_POLL_SECONDS)  # a warehouse that slept takes minutes to start
-            done = api.get_statement(done.statement_id)
-        state = done.status.state.value
-        if state != "SUCCEEDED":
-            if state in ("PENDING", "RUNNING"):
-                api.cancel_execution(done.statement_id)
-            waited = f"it was still {state} after {_STATEMENT_SECONDS + _START_SECONDS} s"
-            reason = done.status.error.message if done.status.error else waited
-            raise TableError(
-                f"SQL warehouse {self.warehouse_id} did not answer `{statement}`: {reason}",
-                "Check HYDRO_SQL_WAREHOUSE_ID, that the warehouse may start, and that this principal may use it and "
-                "read the table",
-            )
-        names = [c.name for c in done.manifest.schema.columns]
-        rows, chunk = [], done.result
-        while chunk is not None:
-            rows += [dict(zip(names, row, strict=True)) for row in chunk.data_array or []]
-            following = chunk.next_chunk_index
-            chunk = None if following is None else api.get_statement_result_chunk_n(done.statement_id, following)
-        return rows
-
-
-@dataclass(frozen=True)
-class SparkStatements:
-    """The same statements where there is a Spark: in a launched step or the task of a job."""
-
-    spark: Any
-
-    def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
-        found = self.spark.sql(statement).collect()
-        return [{k: None if v is None else str(v) for k, v in row.asDict().items()} for row in found]
-
-
 def change_log(settings: Settings) -> ChangeLog:
     """The reader for where the farm's tables lie: their folders, or the SQL warehouse of a catalog."""
     if settings.table_root is not None:
@@ -209,6 +154,4 @@ def change_log(settings: Settings) -> ChangeLog:
             "Gold lies in Unity Catalog, and no SQL warehouse is named through which its history could be read",
             "Set HYDRO_SQL_WAREHOUSE_ID (SQL warehouses > the warehouse > Overview > ID)",
         )
-    from databricks.sdk import WorkspaceClient
-
-    return WarehouseLog(DatabricksWarehouse(WorkspaceClient(), settings.sql_warehouse_id), settings.table)
+    return WarehouseLog(databricks_warehouse(settings.sql_warehouse_id), settings.table)

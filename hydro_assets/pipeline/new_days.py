@@ -9,7 +9,8 @@ from hydro_assets.features.spec import made_with
 from hydro_assets.features.staleness import BuiltDays, ChangedDays, Reach, stale_days
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import ChangeLog
-from hydro_assets.lakehouse.warehouse_log import SparkStatements, WarehouseLog, change_log
+from hydro_assets.lakehouse.sql_warehouse import SparkStatements
+from hydro_assets.lakehouse.warehouse_log import WarehouseLog, change_log
 from hydro_assets.pipeline.outdated import look_back_of, scored_days, uncovered_days
 from hydro_assets.tables import names
 

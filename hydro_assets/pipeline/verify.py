@@ -49,6 +49,8 @@ def verify(lakehouse: Lakehouse, last_runs: Callable[[], Sequence[LastRun]]) -> 
     settings = lakehouse.settings
     items = [
         _item(settings.table(names.IOT_DATA), lambda: _gold(lakehouse)),
+        _item(settings.table(names.DIM_TIME), lambda: _dimension(lakehouse, names.DIM_TIME)),
+        _item(settings.table(names.DIM_EQUIPMENT), lambda: _dimension(lakehouse, names.DIM_EQUIPMENT)),
         _item(settings.table(names.SENSOR_FEATURES), lambda: _features(lakehouse)),
         _item("readings in Gold and in features", lambda: _account(lakehouse)),
         _item("schema of sensor_features", lambda: _schema(lakehouse)),
@@ -76,11 +78,8 @@ def _item(name: str, look: Callable[[], tuple[bool, str]]) -> Item:
 
 
 def _span(lakehouse: Lakehouse, table: str, column: str) -> tuple[int, str]:
-    found = (
-        lakehouse.read(table).selectExpr("count(*) AS n", f"min({column}) AS first", f"max({column}) AS last").toArrow()
-    )
-    row = found.to_pylist()[0]
-    return int(row["n"]), f"{row['n']:,} rows, {row['first']} to {row['last']}"
+    n, first, last = lakehouse.span(table, column)
+    return n, f"{n:,} rows, {first} to {last}"
 
 
 def _gold(lakehouse: Lakehouse) -> tuple[bool, str]:
@@ -88,6 +87,11 @@ def _gold(lakehouse: Lakehouse) -> tuple[bool, str]:
     text = f"{text.replace('+00:00', '')} on the wall clock of {lakehouse.settings.timezone}"
     least = lakehouse.settings.minimum_records
     return n >= least, text if n >= least else f"{text}; {least:,} are needed: import a longer period"
+
+
+def _dimension(lakehouse: Lakehouse, table: str) -> tuple[bool, str]:
+    n, text = _span(lakehouse, table, next(iter(lakehouse.columns(table))))
+    return n > 0, text
 
 
 def _features(lakehouse: Lakehouse) -> tuple[bool, str]:
@@ -102,7 +106,7 @@ def _account(lakehouse: Lakehouse) -> tuple[bool, str]:
 
 def _schema(lakehouse: Lakehouse) -> tuple[bool, str]:
     table: Table = farm_spec(lakehouse).table
-    stored = {f.name: f.dataType.simpleString() for f in lakehouse.read(table.name).schema}
+    stored = lakehouse.columns(table.name)
     lacking = [c.name for c in table.columns if stored.get(c.name) != c.type]
     if lacking:
         return False, f"missing or of another type: {', '.join(lacking)}; rebuild the features"

@@ -13,7 +13,7 @@ import pytest
 from hydro_assets.errors import SettingsError
 from hydro_assets.lakehouse.jvm_spark import classic_builder, delta_jars, require_java, serve
 from hydro_assets.settings import Settings
-from hydro_assets_tests.builders.spark_server import DELTA_JARS, SparkServer, require_jvm
+from hydro_assets_tests.builders.spark_server import DELTA_JARS, QUICK_JVM, SparkServer, require_jvm
 
 # In a process of its own: classic and Connect sessions do not share one.
 CLASSIC = """
@@ -61,7 +61,7 @@ def test_classic_session__writes_features_quietly_and_on_loopback_alone(tmp_path
         capture_output=True,
         text=True,
         check=False,
-        env={**clean, "HYDRO_HOME": str(tmp_path), "HYDRO_DELTA_JARS": DELTA_JARS},
+        env={**clean, **QUICK_JVM, "HYDRO_HOME": str(tmp_path), "HYDRO_DELTA_JARS": DELTA_JARS},
     )
     assert done.returncode == 0, done.stderr[-2000:]
     told = json.loads(done.stdout)

@@ -3,19 +3,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from hydro_assets.errors import TableError
 from hydro_assets.features.staleness import ChangedDays
-from hydro_assets.lakehouse import Lakehouse, warehouse_log
+from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import LogReading
+from hydro_assets.lakehouse.sql_warehouse import SparkStatements
 from hydro_assets.lakehouse.tables import TableVersion
-from hydro_assets.lakehouse.warehouse_log import DatabricksWarehouse, WarehouseLog
+from hydro_assets.lakehouse.warehouse_log import WarehouseLog
 from hydro_assets.settings import Settings
 from hydro_assets_tests.builders.spark_server import SparkServer
 
@@ -137,92 +135,28 @@ def test_read__a_table_without_date_column_is_asked_by_its_timestamp() -> None:
     assert any("CAST(timestamp_key AS DATE)" in s for s in fake.asked if "table_changes" in s)
 
 
-def test_rows__joins_chunks_and_names_cells() -> None:
-    class Api:
-        def execute_statement(self, statement: str, warehouse_id: str, wait_timeout: str) -> Any:
-            columns = [SimpleNamespace(name="a"), SimpleNamespace(name="b")]
-            return SimpleNamespace(
-                statement_id="s",
-                status=SimpleNamespace(state=SimpleNamespace(value="SUCCEEDED"), error=None),
-                manifest=SimpleNamespace(schema=SimpleNamespace(columns=columns)),
-                result=SimpleNamespace(data_array=[["1", None]], next_chunk_index=1),
-            )
-
-        def get_statement_result_chunk_n(self, statement_id: str, chunk_index: int) -> Any:
-            return SimpleNamespace(data_array=[["2", "x"]], next_chunk_index=None)
-
-    rows = DatabricksWarehouse(SimpleNamespace(statement_execution=Api()), "w").rows("SELECT 1")
-    assert rows == [{"a": "1", "b": None}, {"a": "2", "b": "x"}]
-
-
-def test_rows__a_failed_statement_says_why() -> None:
-    class Api:
-        def execute_statement(self, statement: str, warehouse_id: str, wait_timeout: str) -> Any:
-            error = SimpleNamespace(message="no such schema")
-            return SimpleNamespace(status=SimpleNamespace(state=SimpleNamespace(value="FAILED"), error=error))
-
-    with pytest.raises(TableError, match="no such schema"):
-        DatabricksWarehouse(SimpleNamespace(statement_execution=Api()), "w").rows("SELECT 1")
-
-
-def test_rows__waits_for_a_warehouse_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    states = iter(["PENDING", "PENDING", "SUCCEEDED"])
-
-    class Api:
-        def answer(self) -> Any:
-            state = next(states)
-            return SimpleNamespace(
-                statement_id="s",
-                status=SimpleNamespace(state=SimpleNamespace(value=state), error=None),
-                manifest=SimpleNamespace(schema=SimpleNamespace(columns=[SimpleNamespace(name="a")])),
-                result=SimpleNamespace(data_array=[["1"]], next_chunk_index=None),
-            )
-
-        def execute_statement(self, statement: str, warehouse_id: str, wait_timeout: str) -> Any:
-            return self.answer()
-
-        def get_statement(self, statement_id: str) -> Any:
-            return self.answer()
-
-    monkeypatch.setattr(warehouse_log, "_POLL_SECONDS", 0)
-    assert DatabricksWarehouse(SimpleNamespace(statement_execution=Api()), "w").rows("SELECT 1") == [{"a": "1"}]
-
-
-@dataclass(frozen=True)
-class SparkWarehouse:
-    """A warehouse's statements, run by Spark with Delta."""
-
-    spark: Any
-
-    def rows(self, statement: str) -> Sequence[Mapping[str, str | None]]:
-        found = self.spark.sql(statement).collect()
-        return [{k: None if v is None else str(v) for k, v in row.asDict().items()} for row in found]
-
-
 @pytest.mark.jvm
-@pytest.mark.parametrize("partitioned", [True, False], ids=["partitioned", "without partitions"])
-def test_read__tells_real_delta_tables_days_by_their_files(
-    jvm: SparkServer, make_settings: Callable[..., Settings], partitioned: bool
+def test_read__tells_a_real_delta_tables_days_by_its_files(
+    jvm: SparkServer, make_settings: Callable[..., Settings]
 ) -> None:
     spark = Lakehouse(make_settings(environment="spark", spark_remote=jvm.remote)).spark
-    name = f"watched.{'partitioned' if partitioned else 'plain'}"
-    by = "PARTITIONED BY (date)" if partitioned else ""
+    name = "watched.readings"
     spark.sql("CREATE SCHEMA IF NOT EXISTS spark_catalog.watched")
     spark.sql(
-        f"CREATE TABLE spark_catalog.{name} (ph_level DOUBLE, date DATE) USING delta {by} "
+        f"CREATE TABLE spark_catalog.{name} (ph_level DOUBLE, date DATE) USING delta "
         "TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')"
     )
-    for day in (1, 1, 2):
+    for day in (1, 2):
         spark.sql(f"INSERT INTO spark_catalog.{name} VALUES (6.0, DATE'2026-01-0{day}'), (7.0, DATE'2026-01-0{day}')")
-    log = WarehouseLog(SparkWarehouse(spark), "spark_catalog.{}".format)
+    log = WarehouseLog(SparkStatements(spark), "spark_catalog.{}".format)
     before = log.read(name, None)
     assert before is not None
     assert before.days == {date(2026, 1, 1), date(2026, 1, 2)}
-    assert days(before)[3] == {1, 2}
+    assert days(before)[2] == {1, 2}
     spark.sql(f"OPTIMIZE spark_catalog.{name}")
     spark.sql(f"DELETE FROM spark_catalog.{name} WHERE ph_level = 7.0 AND date = DATE'2026-01-02'")
     spark.sql(f"INSERT INTO spark_catalog.{name} VALUES (6.0, DATE'2026-01-03')")
     after = log.read(name, before.table)
     assert after is not None
-    assert days(after) == {5: set(), 6: {2, 3}}
+    assert days(after) == {4: set(), 5: {2, 3}}
     assert log.read(name, after.table) == LogReading(after.table, None, after.table.version, ())

@@ -45,7 +45,7 @@ def feature_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     def training_window_clean(lakehouse: LakehouseResource) -> dg.AssetCheckResult:
         house = lakehouse.get()
         wanted = feature_findings.training_columns(house.settings)
-        have = house.read(names.SENSOR_FEATURES).columns
+        have = house.columns(names.SENSOR_FEATURES)
         rows = house.read_polars(names.SENSOR_FEATURES, columns=[c for c in wanted if c in have])
         return check_result(feature_findings.training_window_findings(rows, house.settings))
 

@@ -45,9 +45,8 @@ def gold_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         days = house.days(names.IOT_DATA)
         if not days:
             return check_result([Finding("minimum_records", False, "error", "Gold has no reading")])
-        return check_result(
-            gold_findings.enough_history(house.read(names.IOT_DATA).count(), days[0], days[-1], house.settings)
-        )
+        readings, _, _ = house.span(names.IOT_DATA, "timestamp_key")
+        return check_result(gold_findings.enough_history(readings, days[0], days[-1], house.settings))
 
     @dg.asset_check(
         asset=IOT_DATA,
