@@ -27,7 +27,7 @@ dev: install      ## open the Dagster UI with the history of the demo
 	$(BIN)/hydro dev
 
 test: install     ## the whole test suite
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
 inner: install    ## the quick part of the tests: no asset graph, no emulated workspace
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not smoke and not bench and not databricks and not real_data" $(TESTS)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.lakehouse import Lakehouse, environments
 from hydro_assets.settings import Settings
 from hydro_assets.settings_sources import load_settings
 from hydro_assets_tests.builders.spark_server import SparkServer, spark_server
@@ -23,6 +23,12 @@ KEPT = {"HYDRO_DATABRICKS_TEST"} | (
 
 def _of_the_caller() -> list[str]:
     return [name for name in os.environ if name.startswith(OF_THE_CALLER) and name not in KEPT]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes first: of two workers, none is left alone with one at the end."""
+    long = {item.path for item in items for mark in ("jvm", "databricks", "smoke") if item.get_closest_marker(mark)}
+    items.sort(key=lambda item: item.path not in long)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -64,3 +70,4 @@ def jvm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkServer]:
     """One Spark Connect server of Apache Spark with Delta for all tests; skips where there is no Java or no jar."""
     with spark_server(tmp_path_factory.mktemp("spark_server")) as server:
         yield server
+        environments.stop_connected()  # Spark's client would take leave of a stopped server for ten minutes

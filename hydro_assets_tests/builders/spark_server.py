@@ -20,6 +20,8 @@ _BESIDE_THE_CHECKOUT = REPOSITORY.parent / "shared" / "jars"
 # Read at import: the tests themselves run without the HYDRO_ variables of this machine.
 DELTA_JARS = os.environ.get("HYDRO_DELTA_JARS") or str(_BESIDE_THE_CHECKOUT)
 _START_SECONDS = 120
+QUICK_JVM = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+"""For a JVM of minutes: its optimising compiler would take a core for longer than it ever gives back."""
 
 
 def require_jvm() -> None:
@@ -55,6 +57,7 @@ def spark_server(home: Path, workers: str = sys.executable) -> Iterator[SparkSer
         command,
         env={
             **environment,
+            **QUICK_JVM,
             "HYDRO_HOME": str(home),
             "HYDRO_DELTA_JARS": DELTA_JARS,
             "PYSPARK_PYTHON": workers,
