@@ -115,6 +115,16 @@ def test_modules__have_names_of_their_own() -> None:
     assert [name for name, count in counted.items() if count > 1] == []
 
 
+def test_training_of_lightgbm_and_scoring__load_no_torch() -> None:
+    """A task on Databricks that does either has none."""
+    code = (
+        "import sys, hydro_assets.cli, hydro_assets.pipeline.training, hydro_assets.pipeline.scoring; "
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_definitions__load_nothing_heavy(tmp_path: Path) -> None:
     code = (
         "import json, sys; import hydro_assets.definitions; "

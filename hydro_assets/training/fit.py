@@ -18,7 +18,6 @@ from hydro_assets.forecasting.weights import ExponentialWeights, hindcast_rows
 from hydro_assets.settings import Settings
 from hydro_assets.training import conformal
 from hydro_assets.training.fit_boosting import fit_boosting, refit_boosting
-from hydro_assets.training.fit_recurrent import fit_recurrent, refit_recurrent
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.prepare import TrainingData
 from hydro_assets.training.samples import LearnerFit, Report, Samples
@@ -184,8 +183,10 @@ def _notes(kind: str, bases: FittedBases, models: Sequence[TargetModel], learned
 
 
 def _fit_learner(kind: str, samples: Samples, settings: Settings, report: Report) -> LearnerFit:
-    """torch and LightGBM are imported only here."""
     if kind in ("lstm", "gru"):
+        # A task on Databricks that trains LightGBM has no torch.
+        from hydro_assets.training.fit_recurrent import fit_recurrent
+
         return fit_recurrent(kind, samples, settings.recurrent, settings.seed, report)
     if kind == "lightgbm":
         return fit_boosting(samples, settings.lightgbm, settings.labels, settings.seed, report)
@@ -195,5 +196,6 @@ def _fit_learner(kind: str, samples: Samples, settings: Settings, report: Report
 def _refit_learner(kind: str, told: LearnerFit, samples: Samples, settings: Settings) -> Learner:
     if kind == "lightgbm":
         return refit_boosting(told, samples, settings.lightgbm, settings.seed)
+    from hydro_assets.training.fit_recurrent import refit_recurrent
 
     return refit_recurrent(told, samples, settings.recurrent, settings.seed)

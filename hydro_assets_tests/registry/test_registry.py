@@ -70,7 +70,7 @@ def test_failed_training__leaves_a_failed_run_and_no_version(
     def fail(*_: object, **__: object) -> None:
         raise TrainingError("the loss is not finite", "lower the learning rate")
 
-    monkeypatch.setattr("hydro_assets.training.train.train", fail)
+    monkeypatch.setattr("hydro_assets.pipeline.training.train", fail)
     settings = quick()
     with pytest.raises(TrainingError):
         train_and_register(RegisteredModel(settings, "gru"), features, provenance)
