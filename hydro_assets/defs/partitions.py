@@ -10,17 +10,21 @@ from hydro_assets.lakehouse.delta_log import StorageLog
 from hydro_assets.settings import Settings
 from hydro_assets.tables import names
 
-# Where neither a setting nor a Gold table tells.
+# Where neither a setting nor a Gold table here tells.
 FALLBACK_START = date(2023, 1, 1)
 
 
 def first_day(settings: Settings) -> date:
-    """The first partition: `partitions_start`, else the first day of Gold or features in folders or an object store."""
+    """The first partition: `partitions_start`, else the first day of Gold or features in folders of this machine.
+
+    Definitions must load without a catalog or an object store, which may be away: there the setting alone tells.
+    """
     if settings.partitions_start is not None:
         return settings.partitions_start
-    if settings.table_root is None:
+    root = settings.table_root
+    if root is None or ("://" in root and not root.startswith("file://")):
         return FALLBACK_START
-    log = StorageLog(settings.table_root, settings.table)
+    log = StorageLog(root, settings.table)
     gold, built = log.days(names.IOT_DATA), log.days(names.SENSOR_FEATURES)
     if not gold:
         return FALLBACK_START
