@@ -48,7 +48,9 @@ def _register(settings: Settings) -> str:
         client = mlflow_client(settings)
         run = client.create_run(RegisteredModel(settings, "lightgbm").experiment_id(), run_name=TRIAL)
         signature: Any = infer_signature([1.0], [1.0])
-        mlflow.pyfunc.save_model(str(Path(scratch, "model")), python_model=same, signature=signature)
+        mlflow.pyfunc.save_model(
+            str(Path(scratch, "model")), python_model=same, signature=signature, pip_requirements=["mlflow"]
+        )
         client.log_artifacts(run.info.run_id, scratch)
         client.create_registered_model(name)
         made = client.create_model_version(name, f"{run.info.artifact_uri}/model", run.info.run_id)
