@@ -33,3 +33,12 @@ def no_retry_on_contract() -> Iterator[None]:
             metadata={"problem": error.problem, "remedy": error.remedy},
             allow_retries=False,
         ) from error
+
+
+def is_interruption(event: dg.DagsterEvent) -> bool:
+    """Whether a step or a run was ended by Ctrl-C, which Dagster records as a failure of its own kind."""
+    if event.is_job_failure:
+        reason = event.job_failure_data.failure_reason
+        return reason is not None and reason.value == "UNEXPECTED_TERMINATION"
+    error = event.step_failure_data.error if event.is_step_failure else None
+    return error is not None and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt")

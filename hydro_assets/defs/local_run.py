@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from hydro_assets.defs.failures import is_interruption
 from hydro_assets.errors import HydroError
 from hydro_assets.settings import Settings
 
@@ -83,7 +84,7 @@ def run_job(
         raise_on_error=False,
         run_config={"loggers": {"console": {"config": {}}}},  # else Dagster's own console logger writes too
     )
-    if _was_interrupted(result):
+    if any(is_interruption(event) for event in result.all_events):
         raise KeyboardInterrupt
     if not result.success:
         remedy = f"Open run {result.run_id} in the UI (hydro dev) for its log"
@@ -91,13 +92,6 @@ def run_job(
             raise CheckStoppedRunError(found, f"Mend the data in Gold and run again. {remedy}")
         raise RunFailedError(_first_failure(result), remedy)
     return result
-
-
-def _was_interrupted(result: dg.ExecuteInProcessResult) -> bool:
-    """Dagster takes Ctrl-C as its own kind of failure, of the run and not of a step's code."""
-    ends = (event.event_specific_data for event in result.all_events if event.is_job_failure)
-    reasons = (getattr(end, "failure_reason", None) for end in ends)
-    return any(reason is not None and reason.value == "UNEXPECTED_TERMINATION" for reason in reasons)
 
 
 def _blocking_findings(result: dg.ExecuteInProcessResult) -> str:
