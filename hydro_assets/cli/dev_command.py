@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -24,7 +24,7 @@ from hydro_assets.settings import Settings
 HOST = "127.0.0.1"
 # A machine that is busy with a training may need this long for Dagster's first page.
 SECONDS_TO_START = 300
-SECONDS_TO_STOP = 20
+SECONDS_TO_STOP = 8
 
 
 @app.command()
@@ -48,10 +48,13 @@ def dev(
         logs = settings.root / "logs"
         logs.mkdir(parents=True, exist_ok=True)
         say(f"starting; the logs are {logs}/dagster.log and mlflow.log")
-        servers = {"Dagster": (port, _start(started, _dagster(port), logs / "dagster.log", environment))}
+        servers: dict[str, tuple[int, subprocess.Popen[bytes]]] = {}
+        started.callback(_stop, servers)
+        servers["Dagster"] = port, _start(_dagster(port), logs / "dagster.log", environment)
         if settings.has_local_mlflow:
-            mlflow = _start(started, _mlflow(settings, mlflow_port), logs / "mlflow.log", environment)
-            servers["MLflow"] = (mlflow_port, mlflow)
+            # Its job runner is seven more processes, for what nobody here asks of MLflow.
+            without_jobs = {**environment, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+            servers["MLflow"] = mlflow_port, _start(_mlflow(settings, mlflow_port), logs / "mlflow.log", without_jobs)
         for name, (at, process) in servers.items():
             _wait_for(name, at, process, logs)
         say(f"\n  Dagster  http://{HOST}:{port}   assets, runs, checks")
@@ -115,27 +118,24 @@ def _tracking_address(settings: Settings, port: int) -> str:
     return f"http://{HOST}:{port}" if settings.has_local_mlflow else "as mlflow_tracking_uri says"
 
 
-def _start(
-    started: ExitStack, module: Sequence[str], log: Path, environment: dict[str, str]
-) -> subprocess.Popen[bytes]:
+def _start(module: Sequence[str], log: Path, environment: dict[str, str]) -> subprocess.Popen[bytes]:
     """A server in a session of its own: Ctrl-C reaches it through us, once, and we wait for its end."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [sys.executable, "-m", *module], stdout=output, stderr=output, env=environment, start_new_session=True
         )
-    started.callback(_stop, process)
-    return process
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(servers: Mapping[str, tuple[int, subprocess.Popen[bytes]]]) -> None:
+    """All at once: runs in progress record their end in these seconds; what has not ended then is killed."""
     for number in (signal.SIGINT, signal.SIGKILL):
-        if process.poll() is not None:
-            return
-        os.killpg(process.pid, number)
-        try:
-            process.wait(SECONDS_TO_STOP)
-        except subprocess.TimeoutExpired:
-            continue
+        alive = [process for _, process in servers.values() if process.poll() is None]
+        for process in alive:
+            os.killpg(process.pid, number)
+        end = time.monotonic() + SECONDS_TO_STOP
+        for process in alive:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(max(end - time.monotonic(), 0))
 
 
 def _wait_for(name: str, port: int, process: subprocess.Popen[bytes], logs: Path) -> None:

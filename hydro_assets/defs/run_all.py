@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from hydro_assets.defs.assets.external_gold import DATA_VERSION, data_version, day_materializations
+from hydro_assets.defs.assets.external_gold import DATA_VERSION, data_version, gold_materializations
 from hydro_assets.defs.attempts import REFRESH_JOB, TRIGGER_TAG
 from hydro_assets.defs.dead_runs import BY_COMMAND, end_dead_runs
-from hydro_assets.defs.jobs.asset_jobs import SCORE_JOB, TRAIN_JOB
+from hydro_assets.defs.jobs.asset_jobs import SCORE_JOB, TRAIN_JOB, WATCH_JOB
 from hydro_assets.defs.keys import IOT_DATA
 from hydro_assets.defs.local_run import CheckStoppedRunError, dagster_instance, run_job
 from hydro_assets.defs.partitions import first_day
@@ -93,6 +93,8 @@ def run_pipeline(
                 run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
         else:
             report("3/3 predictions are up to date with features and models")
+            return
+        run_job(defs.resolve_job_def(WATCH_JOB), instance, None, tags)  # else the UI shows nine checks unevaluated
 
 
 def report_targets(lakehouse: Lakehouse, report: Callable[[str], None]) -> None:
@@ -159,5 +161,5 @@ def report_gold(instance: dg.DagsterInstance, lakehouse: Lakehouse) -> None:
     event = instance.get_latest_materialization_event(IOT_DATA)
     known = event.asset_materialization if event is not None else None
     if known is None or (known.tags or {}).get(DATA_VERSION) != data_version(lakehouse):
-        for materialization in day_materializations(lakehouse):
+        for materialization in gold_materializations(lakehouse):
             instance.report_runless_asset_event(materialization)

@@ -20,11 +20,6 @@ from hydro_assets.tables import SENSOR, names
 DAYS = 14
 HOURS_SHOWN = 24
 FEATURES_SHOWN = 10
-_OUTLOOK = (
-    *("system_id", "target", "target_col", "timestamp", "current_value", "band_low", "band_high", "prediction"),
-    *("lower_80", "upper_80", "leaving_probability", "leaving_probability_1h", "leaving_probability_6h"),
-    *("minutes_to_leaving", "prediction_quality"),
-)
 _PROMOTIONS = ("decided_at", "kind", "action", "champion_before", "champion_after", "reason")
 
 
@@ -95,8 +90,6 @@ def health(lakehouse: Lakehouse, now: datetime) -> Section:
     last_day = rows.filter(pl.col("timestamp") > rows["timestamp"].max() - pl.duration(hours=24))
     shares = last_day.select(counts).row(0, named=True)
     age = now - _aware(rows["timestamp"].max())
-    timedelta(minutes=round(age / timedelta(minutes=1)))
-    {sensor: share for sensor, share in shares.items() if share is not None}
     numbers = [
         Number("readings in Gold", f"{sum(lakehouse.rows_by_day(names.IOT_DATA).values()):,}"),
         Number("systems", str(newest.height)),
@@ -155,53 +148,88 @@ def outlook(lakehouse: Lakehouse, now: datetime) -> Section:
     if not lakehouse.exists(names.SYSTEM_OUTLOOK):
         raise TableError(f"{names.SYSTEM_OUTLOOK} does not exist yet", "Make it: hydro run")
     rows = lakehouse.read_polars(names.SYSTEM_OUTLOOK)
-    shown = [c for c in _OUTLOOK if c in rows.columns]
-    risky = [c for c in shown if c.startswith("leaving_probability")]
-    says = "Each system's newest forecast, with its 80 % interval and the probability of leaving the crop's band."
-    numbers = []
-    if risky:
-        worst = rows.sort(risky[-1], descending=True, nulls_last=True).row(0, named=True)
-        if worst[risky[-1]] is not None:
-            text = f"{100 * worst[risky[-1]]:.0f} %"
-            name = f"highest probability of leaving: {worst['system_id']}, {worst.get('target') or worst['target_col']}"
-            numbers = [Number(name, text, worst[risky[-1]] > 0.5)]
-    order = [c for c in ("system_id", "target") if c in rows.columns]
-    return Section("Outlook", says, numbers, frames=[rows.select(shown).sort(order)])
+    risks = [c for c in rows.columns if c.startswith("leaving_probability_")]  # shortest window first
+    rows = rows.sort(*risks[::-1], "system_id", "target", descending=[True] * len(risks) + [False] * 2, nulls_last=True)
+    numbers = [Number("systems", str(rows["system_id"].n_unique()))]
+    for risk in risks:
+        ahead, worst = risk.rpartition("_")[2], rows.sort(risk, descending=True, nulls_last=True).row(0, named=True)
+        likely = rows.filter(pl.col(risk) > 0.5).height
+        numbers.append(Number(f"likely to leave their band within {ahead}", f"{likely} of {rows.height}", likely > 0))
+        if worst[risk] is not None:
+            named = f"highest risk within {ahead}: {worst['system_id']}, {worst['target']}"
+            numbers.append(Number(named, _percent(worst[risk]), worst[risk] > 0.5))
+    says = (
+        "Each system's newest forecasts, the likeliest to leave the crop's band first. Forecasts are those of the "
+        "farthest lead time, with the interval that holds 8 of 10 actual values; no risk stands where there is no band."
+    )
+    table = rows.select(
+        "system_id",
+        "target",
+        pl.struct("target", "current_value").map_elements(_with_unit, pl.String).alias("now"),
+        _range("band_low", "band_high").alias("band"),
+        _digits("prediction").alias("forecast"),
+        _range("lower_80", "upper_80").alias("80 % interval"),
+        *(pl.col(r).map_elements(_percent, pl.String).alias(f"risk {r.rpartition('_')[2]}") for r in risks),
+        pl.when(pl.col("prediction_quality") != "ok").then("prediction_quality").alias("but"),
+    )
+    if table["but"].null_count() == table.height:
+        table = table.drop("but")
+    return Section("Outlook", says, numbers, frames=[table])
+
+
+def _digits(column: str) -> pl.Expr:
+    return pl.col(column).map_elements(lambda v: f"{v:.4g}", pl.String)
+
+
+def _range(low: str, high: str) -> pl.Expr:
+    return pl.concat_str(_digits(low), pl.lit(" .. "), _digits(high))  # null where either end is
+
+
+def _with_unit(cell: dict[str, object]) -> str | None:
+    value, target = cell["current_value"], str(cell["target"])
+    return None if value is None else f"{value:.4g} {SENSOR[target].unit}" if target in SENSOR else f"{value:.4g}"
+
+
+def _percent(share: float) -> str:
+    return "< 1 %" if 0 < share < 0.01 else f"{100 * share:.0f} %"
 
 
 def forecasts(lakehouse: Lakehouse, now: datetime) -> Section:
+    """The primary target an hour ahead, or as near to it as is forecast."""
     settings = lakehouse.settings
     ends = [f"{side}_{share}" for side in ("lower", "upper") for share in (80, 95)]
-    columns = ["system_id", "timestamp", "target_col", "horizon", "prediction_for", "ensemble_avg", *ends]
-    rows = _recent(lakehouse, names.BATCH_PREDICTIONS, 2, columns)
-    farthest = rows["horizon"].max()
-    target = (
-        rows["target_col"].drop_nulls().mode().to_list()[0]
-        if rows["target_col"].null_count() < rows.height
-        else settings.target_col
-    )
+    columns = ["system_id", "timestamp", "target", "lead_minutes", "prediction_for", "ensemble_avg", *ends]
+    rows = _recent(lakehouse, names.FORECASTS, 2, columns)
+    told = rows["target"].unique().to_list()
+    target = settings.target_col if settings.target_col in told else next((t for t in SENSOR if t in told), None)
+    if target is None:
+        raise TableError("No sensor is forecast yet", "Make forecasts: hydro run")
+    lead = min(rows.filter(target=target)["lead_minutes"].unique(), key=lambda minutes: (abs(minutes - 60), minutes))
     actual = _recent(lakehouse, names.SENSOR_FEATURES, 2, ["system_id", "timestamp", target])
     shown = (
-        rows.filter(horizon=farthest)
+        rows.filter(target=target, lead_minutes=lead)
         .filter(pl.col("timestamp") > rows["timestamp"].max() - pl.duration(hours=HOURS_SHOWN))
         .join(actual, left_on=["system_id", "prediction_for"], right_on=["system_id", "timestamp"], how="left")
         .rename({"prediction_for": "time", "ensemble_avg": "forecast", target: "actual"})
+        .sort("system_id", "time")
     )
-    band = settings.crop.bands().get(target)
+    band, unit = settings.crop.bands().get(target), SENSOR[target].unit
     picture = pictures.forecast_against_actuals(shown, target, None if band is None else (band.low, band.high))
-    judged = shown.drop_nulls(["actual", "lower_80", "upper_80"])
+    ahead, first = duration_text(timedelta(minutes=lead)), shown["system_id"].min()
+    judged = shown.drop_nulls(["actual", "forecast", "lower_80", "upper_80"])
     numbers = []
     if judged.height:
         error = judged.select((pl.col("forecast") - pl.col("actual")).abs().mean()).item()
         inside = judged.select(pl.col("actual").is_between("lower_80", "upper_80").mean()).item()
         numbers = [
-            Number(f"mean absolute error ({SENSOR[target].unit})", f"{error:.4g}", amount=error),
+            Number(f"mean absolute error of {target}, {ahead} ahead ({unit})", f"{error:.4g}", amount=error),
             Number("actual values inside the 80 % interval", f"{100 * inside:.0f} %", inside < 0.6),
-            Number("forecasts with a known actual value", f"{judged.height:,}"),
+            Number("forecasts with a known actual value", f"{judged.height:,} of {shown.height:,}"),
         ]
-    ahead = duration_text(int(farthest) * settings.feature_step)  # type: ignore[arg-type]
+    one = shown.filter(system_id=first)
+    trend = {f"{first} forecast": one["forecast"].to_list(), "actual": one["actual"].to_list()}
     says = f"The ensemble's forecast of {target} {ahead} ahead, last {HOURS_SHOWN} hours, drawn at the time it is for."
-    return Section("Forecast against actuals", says, numbers, [picture])
+    return Section("Forecast against actuals", says, numbers, [picture], trend=trend)
 
 
 def models(lakehouse: Lakehouse, now: datetime) -> Section:
@@ -218,8 +246,7 @@ def models(lakehouse: Lakehouse, now: datetime) -> Section:
 def accuracy(lakehouse: Lakehouse, now: datetime) -> Section:
     settings = lakehouse.settings
     rows = _recent(lakehouse, names.PREDICTION_ACCURACY, DAYS).filter(model="ensemble", system_id="all")
-    target = "target" if "target" in rows.columns else "target_col"
-    rows = rows.filter(pl.col(target) == settings.target_col).drop_nulls(["mae", "baseline_mae"])
+    rows = rows.filter(target=settings.target_col).drop_nulls(["mae", "baseline_mae"])
     rows = rows.filter(pl.col("horizon") == rows["horizon"].min())
     if rows.is_empty():
         raise TableError(
@@ -238,7 +265,8 @@ def accuracy(lakehouse: Lakehouse, now: datetime) -> Section:
         Number("inside the 80 % interval, mean", f"{100 * rows['coverage_80'].mean():.0f} %"),  # type: ignore[operator]
     ]
     says = f"The stored forecasts of {settings.target_col}, once the actual values had arrived."
-    return Section("Errors by day", says, numbers, [pictures.errors_by_day(rows, unit)])
+    trend = {"ensemble": rows["mae"].to_list(), "baseline": rows["baseline_mae"].to_list()}
+    return Section("Errors by day", says, numbers, [pictures.errors_by_day(rows, unit)], trend=trend)
 
 
 def drift(lakehouse: Lakehouse, now: datetime) -> Section:
@@ -250,7 +278,11 @@ def drift(lakehouse: Lakehouse, now: datetime) -> Section:
     says = "How far the features of the last days are from the data that the models learned from."
     if worst.is_empty():
         return Section("Drift", "No feature has enough values to be compared yet.")
-    return Section("Drift", says, numbers, [pictures.drift(worst.head(FEATURES_SHOWN), limit)])
+    shown = worst.head(FEATURES_SHOWN)
+    numbers += [
+        Number(f"PSI of {row[0]}", f"{row[1]:.3g}", row[1] > limit, row[1]) for row in shown.head(3).iter_rows()
+    ]
+    return Section("Drift", says, numbers, [pictures.drift(shown, limit)])
 
 
 def promotions(lakehouse: Lakehouse, now: datetime) -> Section:

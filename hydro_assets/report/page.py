@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib.resources import files
 from typing import Any
@@ -35,6 +35,8 @@ class Section:
     numbers: Sequence[Number] = ()
     pictures: Sequence[Figure] = ()
     frames: Sequence[pl.DataFrame] = ()
+    trend: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
+    """At most two lines by name, to be drawn so small that a page of Dagster shows them without a click."""
 
     @property
     def anchor(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -16,7 +17,9 @@ from matplotlib.figure import Figure  # pyplot keeps global state
 from hydro_assets.tables import SENSOR
 
 WIDTH = 9.0  # inches; 72 points each, so at most 650 points wide
-INK, BAND, MODEL, BASELINE = "#1b2a34", "#cfe3d4", "#1f6f50", "#b5651d"
+SMALL_WIDTH, SMALL_HEIGHT, SMALL_POINTS = 400, 70, 32
+COLOURS = (("green", "#1f6f50"), ("black", "#1b2a34"))
+INK, BAND, MODEL, BASELINE = "#1b2a34", "#f4eed3", "#1f6f50", "#b5651d"
 
 
 def coverage(by_day: pl.DataFrame) -> Figure:
@@ -28,7 +31,7 @@ def coverage(by_day: pl.DataFrame) -> Figure:
     drawn = axes.imshow(wide.select(days).to_numpy(), vmin=0, vmax=1, aspect="auto", cmap="YlGn")
     axes.set_yticks(range(wide.height), wide["sensor"].to_list())
     shown = np.unique(np.linspace(0, len(days) - 1, min(8, len(days))).astype(int))
-    axes.set_xticks(shown, [days[i] for i in shown])
+    axes.set_xticks(shown, [days[i][5:] for i in shown])
     figure.colorbar(drawn, label="share of steps known")
     return figure
 
@@ -91,6 +94,28 @@ def drift(rows: pl.DataFrame, limit: float) -> Figure:
     axes.axvline(limit, color=INK, linewidth=0.8, linestyle=":")
     axes.set_xlabel(f"population stability index (drifted above {limit:g})")
     return figure
+
+
+def small_svg(lines: Mapping[str, Sequence[float | None]]) -> str:
+    """Lines of equal length over a common scale, at most SMALL_POINTS points each, in a few hundred characters."""
+    known = [v for values in lines.values() for v in values if v is not None]
+    if not known:
+        return ""
+    low, reach = min(known), max(max(known) - min(known), 1e-9)
+    paths = ""
+    for (_, values), (_, colour) in zip(lines.items(), COLOURS, strict=False):
+        shown = values[:: -(-len(values) // SMALL_POINTS)]
+        apart = SMALL_WIDTH // max(len(shown) - 1, 1)
+        pen, path = "M", ""
+        for i, value in enumerate(shown):
+            if value is None:
+                pen = "M"
+                continue
+            path += f"{pen}{i * apart},{round(SMALL_HEIGHT - 2 - (SMALL_HEIGHT - 4) * (value - low) / reach)}"
+            pen = " "
+        paths += f"<path stroke='{colour}' d='{path}'/>"
+    size = f"width='{SMALL_WIDTH}' height='{SMALL_HEIGHT}'"
+    return f"<svg xmlns='http://www.w3.org/2000/svg' {size} fill='none' stroke-width='1.5'>{paths}</svg>"
 
 
 def _step(rows: pl.DataFrame) -> timedelta:

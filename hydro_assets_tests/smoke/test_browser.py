@@ -28,15 +28,25 @@ pytestmark = [
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 SECONDS = 180
 
-# Asset page -> what has to stand on it.
+# Asset page -> what has to stand on it, and the first of it on the first screen.
 CONTENT = {
+    "gold/dim_time": ("farm-data", "Row count"),
     "feature_store/sensor_features": ("ph_level: steps known (%)", "farm-data", "picture"),
-    "models/hydroponics_lstm_forecast": ("promotion", "farm-models", "holdout_mae"),
-    "predictions/prediction_accuracy": ("MAE of the newest day (pH)", "inside the 80 % interval", "picture"),
+    "models/hydroponics_lstm_forecast": ("because", "farm-models", "holdout: skill over the best baseline, mean"),
+    "predictions/forecasts": ("mean absolute error of ph_level, 1h ahead (pH)", "system_1 forecast green", "picture"),
+    "predictions/prediction_accuracy": ("MAE of the newest day (pH)", "ensemble green, baseline black", "picture"),
     "predictions/feature_drift": ("features that drifted", "picture"),
-    "predictions/system_outlook": ("mean absolute error (pH)", "system_1", "picture"),
+    "predictions/system_outlook": ("likely to leave their band within 1h", "80 % interval", "system_2"),
     "predictions/farm_report": ("report.html",),
 }
+CHECKED = (
+    "gold/iot_data",
+    "feature_store/sensor_features",
+    "predictions/forecasts",
+    "predictions/batch_predictions",
+    "predictions/prediction_accuracy",
+)
+SIZES = ((1280, 800), (1600, 1000))
 
 
 def free_port() -> int:
@@ -78,30 +88,75 @@ def page(address: str) -> Iterator[Any]:
         browser.close()
 
 
-def errors_of(page: Any) -> list[str]:
+@pytest.fixture
+def errors(page: Any) -> Iterator[list[str]]:
+    """What the browser's console said; a test ends with none."""
     found: list[str] = []
-    page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: found.append(str(error)))
-    return found
+
+    def note(message: Any) -> None:
+        if message.type == "error":
+            found.append(message.text)
+
+    def note_exception(error: Any) -> None:
+        found.append(str(error))
+
+    page.on("console", note)
+    page.on("pageerror", note_exception)
+    yield found
+    page.remove_listener("console", note)
+    page.remove_listener("pageerror", note_exception)
+    assert found == []
 
 
+def shoot(page: Any, name: str) -> None:
+    """A screenshot of the first screen, at each size."""
+    SHOTS.mkdir(parents=True, exist_ok=True)
+    for width, height in SIZES[::-1]:
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(700)
+        page.screenshot(path=SHOTS / f"{name.replace('/', '_')}_{width}.png")
+
+
+@pytest.mark.usefixtures("errors")
 @pytest.mark.parametrize("asset", CONTENT)
-def test_asset_page__shows_its_facts(page: Any, address: str, asset: str) -> None:
-    errors = errors_of(page)
+def test_asset_page__opens_on_its_facts(page: Any, address: str, asset: str) -> None:
     page.goto(f"{address}/assets/{asset}")
     for text in CONTENT[asset]:
         page.get_by_text(text).first.wait_for()
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{asset.replace('/', '_')}.png", full_page=True)
-    widths = [box["width"] for image in page.locator("img[src^='data:']").all() if (box := image.bounding_box())]
-    assert [width for width in widths if width > 900] == []
-    assert errors == []
+    shoot(page, asset)
+    first = page.get_by_text(CONTENT[asset][0]).first.bounding_box()
+    assert first["y"] < SIZES[0][1], "the first fact is below the first screen"
+    assert page.get_by_placeholder("Filter columns").count() == 0, "columns stand before the facts"
+    boxes = [box for image in page.locator("img[src^='data:']").all() if (box := image.bounding_box())]
+    assert [box for box in boxes if box["width"] > 900 or box["x"] + box["width"] > SIZES[0][0]] == []
+    assert page.get_by_text("Not evaluated").count() == 0
 
 
-def test_graph__shows_no_asset_that_was_never_made(page: Any, address: str) -> None:
-    errors = errors_of(page)
+@pytest.mark.usefixtures("errors")
+@pytest.mark.parametrize("asset", CHECKED)
+def test_checks__have_all_been_evaluated(page: Any, address: str, asset: str) -> None:
+    page.goto(f"{address}/assets/{asset}?view=checks")
+    page.get_by_text("Latest execution").wait_for()
+    shoot(page, f"{asset}_checks")
+    assert page.get_by_text(re.compile("not evaluated", re.I)).count() == 0
+
+
+@pytest.mark.usefixtures("errors")
+def test_catalog__shows_no_asset_that_was_never_made(page: Any, address: str, farm: Farm) -> None:
+    page.goto(f"{address}/assets")
+    page.get_by_text("dim_equipment").first.wait_for()
+    page.get_by_text(re.compile("Materialized|partitions")).nth(12).wait_for()  # each of the thirteen
+    shoot(page, "catalog")
     page.goto(f"{address}/asset-groups")
     page.get_by_text(re.compile("monitoring")).first.wait_for()
-    page.screenshot(path=SHOTS / "graph.png")
-    assert page.get_by_text("Never materialized").count() == 0
-    assert errors == []
+    shoot(page, "graph")
+
+
+@pytest.mark.usefixtures("errors")
+def test_report__opens_from_its_file_and_nothing_is_wider_than_the_page(page: Any, farm: Farm) -> None:
+    page.goto((farm.settings.root / "report.html").as_uri())
+    page.get_by_text("Data quality").first.wait_for()
+    shoot(page, "report")
+    page.screenshot(path=SHOTS / "report_whole.png", full_page=True)
+    wide = page.evaluate("[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).length")
+    assert (wide, page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]) == (0, True)

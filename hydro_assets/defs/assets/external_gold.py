@@ -42,8 +42,12 @@ def data_version(lakehouse: Lakehouse) -> str:
     return f"{version.table_id}-{version.version}"
 
 
-def day_materializations(lakehouse: Lakehouse) -> Iterator[dg.AssetMaterialization]:
-    """`gold/iot_data` as it stands, one event a day: how Dagster hears of a table that it does not make."""
+def gold_materializations(lakehouse: Lakehouse) -> Iterator[dg.AssetMaterialization]:
+    """Gold as it stands, one event a day of `gold/iot_data`: how Dagster hears of tables that it does not make."""
+    for name in (names.DIM_TIME, names.DIM_EQUIPMENT):
+        if lakehouse.exists(name):
+            rows = lakehouse.read(name).count()
+            yield dg.AssetMaterialization(GOLD_TABLES[name], metadata={"dagster/row_count": rows})
     tag = data_version(lakehouse)
     for day, rows in lakehouse.rows_by_day(GOLD_IOT_DATA.name).items():
         yield dg.AssetMaterialization(

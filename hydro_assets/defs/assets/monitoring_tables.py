@@ -73,15 +73,14 @@ def monitoring_assets(settings: Settings) -> list[dg.AssetsDefinition]:
     @dg.asset(deps=[FORECASTS, SENSOR_FEATURES], **_common(outlook_table(settings), settings))
     def system_outlook(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
         from hydro_assets.defs.failures import no_retry_on_contract
-        from hydro_assets.pipeline.farm_report import forecasts, outlook, section
+        from hydro_assets.pipeline.farm_report import outlook, section
         from hydro_assets.pipeline.scoring import refresh_outlook
 
         lakehouse, now = context.resources.lakehouse.get(), datetime.now(UTC)
         with no_retry_on_contract():
             rows = refresh_outlook(lakehouse, now).height
         facts = section_facts(section("Outlook", outlook, lakehouse, now))
-        band = section_facts(section("Forecast against actuals", forecasts, lakehouse, now))
-        return dg.MaterializeResult(metadata={**band, **facts, "dagster/row_count": rows})
+        return dg.MaterializeResult(metadata={**facts, "dagster/row_count": rows})
 
     # With keywords from a dict, a type checker cannot tell which form of the decorator was meant.
     return [prediction_accuracy, feature_drift, system_outlook]  # pyright: ignore[reportReturnType]

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from hydro_assets.defs.code_version import code_version
-from hydro_assets.defs.facts import column_lineage, definition_facts, table_schema
+from hydro_assets.defs.facts import column_lineage, definition_facts, section_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import BATCH_PREDICTIONS, FORECASTS, HEAVY, SENSOR_FEATURES, model_key
 from hydro_assets.defs.partitions import day_range, feature_days
@@ -36,7 +36,7 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
             kinds={"spark", "deltalake", "mlflow"},
             metadata=definition_facts(table, settings.table(table.name)),
             description=table.comment,
-            code_version=code_version(__name__),
+            code_version=code_version(__name__, shown_by="hydro_assets.pipeline.farm_report"),
             skippable=True,
         )
 
@@ -55,6 +55,7 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
     )
     def score(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
         from hydro_assets.defs.failures import no_retry_on_contract
+        from hydro_assets.pipeline.farm_report import forecasts, section
         from hydro_assets.pipeline.scoring import batch_inference
         from hydro_assets.scoring.scoring_job import predictions_table
 
@@ -64,6 +65,7 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
             scored = batch_inference(lakehouse, start, end, datetime.now(UTC))
         context.log.info(f"scored {start} .. {end}: {scored.rows:,} rows, models {dict(scored.versions)}")
         made = {"feature_version": scored.feature_version, "model_versions": dict(scored.versions)}
+        shown = section_facts(section("Forecast against actuals", forecasts, lakehouse, datetime.now(UTC)))
         table = predictions_table(lakehouse.read(names.SENSOR_FEATURES).columns, lakehouse.settings)
         for key, of, rows in (
             (FORECASTS, FORECASTS_TABLE, scored.forecasts_by_day),
@@ -76,9 +78,9 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
                 continue
             for day, known in by_day.items():
                 context.add_asset_metadata(known, asset_key=key, partition_key=day)
-            facts = {"dagster/row_count": sum(rows.values()), "dagster/uri": lakehouse.uri(of.name), **made}
+            facts = {**shown, "dagster/row_count": sum(rows.values()), "dagster/uri": lakehouse.uri(of.name), **made}
             lineage = column_lineage(of, {names.SENSOR_FEATURES: SENSOR_FEATURES})
-            facts |= {"dagster/column_schema": table_schema(of), "dagster/column_lineage": lineage}
+            facts |= {"dagster/column_lineage": lineage, "columns": table_schema(of)}
             yield dg.MaterializeResult(asset_key=key, metadata=facts)
 
     return score

@@ -4,12 +4,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+import polars as pl
 
 from hydro_assets.defs.assets.training_config import Overrides, overridden
 from hydro_assets.defs.code_version import code_version
-from hydro_assets.defs.facts import image, markdown_table
+from hydro_assets.defs.facts import image, markdown_table, table_facts
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, WITHOUT_TORCH, model_key
+from hydro_assets.durations import duration_text
 from hydro_assets.registry.model_card import interval_text, model_card
 from hydro_assets.registry.run_log import summary_metrics
 from hydro_assets.settings import Settings
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
     from hydro_assets.training.result import TrainingResult
 
 _KINDS = {"lstm": {"pytorch", "mlflow"}, "gru": {"pytorch", "mlflow"}, "lightgbm": {"lightgbm", "mlflow"}}
+_STATS = {
+    "skill": "skill over the best baseline, mean",
+    "coverage_80": "share inside the 80 % interval",
+    "coverage_95": "share inside the 95 % interval",
+}
 _TEXT = {
     "lstm": "LSTM forecaster of all targets, with scaler, base forecasts and intervals in one registered artifact.",
     "gru": "GRU forecaster of all targets, with scaler, base forecasts and intervals in one registered artifact.",
@@ -69,25 +76,31 @@ def model_facts(trained: "TrainedModel") -> dict[str, Any]:
     """Numbers that the UI plots over versions, the table of metrics, pictures, and the way back to MLflow."""
     result, registered = trained.result, trained.registered
     facts: dict[str, Any] = {
-        "model_version": int(registered.version),
-        "mlflow_run_id": registered.run_id,
-        "feature_table_version": trained.features.version,
-        "promoted": trained.decision.promoted,
-        "promotion": trained.decision.reason,
+        "version": int(registered.version),
+        "serves": trained.decision.promoted,
+        "because": trained.decision.reason,
     }
-    for name, url in (("mlflow_run", registered.run_url), ("registered_model", registered.version_url)):
+    for name, url in (("MLflow run", registered.run_url), ("MLflow version", registered.version_url)):
         if url is not None:
             facts[name] = dg.MetadataValue.url(url)
-    return facts if result is None else facts | _training_facts(trained, result)
+    facts |= {} if result is None else _training_facts(trained, result)
+    return facts | {"run id in MLflow": registered.run_id, "version of the features": trained.features.version}
 
 
 def _training_facts(trained: "TrainedModel", result: "TrainingResult") -> dict[str, Any]:
     """What only the training itself knows; an earlier attempt of the step may have been the one that trained."""
     info, pooled, registered = result.package.info, result.metrics.filter(system_id="all"), trained.registered
     own = pooled.filter(split="holdout", model=info.kind)
-    plotted = {
-        f"holdout_mae_{row['target']}_{row['horizon']}": row["mae"] for row in own.iter_rows(named=True)
-    } | summary_metrics(result, info.kind)
+    known = own.filter(pl.col("mae").is_not_null())
+    ahead = [duration_text(h * info.step) for h in known["horizon"]]
+    errors = known.select("target", pl.Series("ahead", ahead, pl.String), "mae", "skill")
+    units = {target.name: target.unit for target in info.targets}
+    plotted = {f"MAE of {t}, {lead} ahead ({units[t]})": mae for t, lead, mae, _ in errors.iter_rows()}
+    summary = {
+        f"{split}: {_STATS[stat]}": value
+        for name, value in summary_metrics(result, info.kind).items()
+        for split, _, stat in [name.partition("_")]
+    }
     card = model_card(
         info,
         result.metrics,
@@ -98,17 +111,17 @@ def _training_facts(trained: "TrainedModel", result: "TrainingResult") -> dict[s
         result.leaving,
     )
     facts: dict[str, Any] = {
-        "targets": [f"{target.name} [{target.unit}]" for target in info.targets],
-        "split": dg.MetadataValue.json(dict(info.split)),
-        "metrics": dg.MetadataValue.md(markdown_table(interval_text(pooled))),
+        **{name: float(value) for name, value in summary.items()},
+        **table_facts("errors on the holdout", errors),
+        "model card": dg.MetadataValue.md(card),
+        **{f"plot {name.replace('_', ' ')}": image(png, name) for name, png in result.plots.items()},
+        **{name: float(value) for name, value in plotted.items()},
+        "all metrics": dg.MetadataValue.md(markdown_table(interval_text(pooled))),
         "notes": list(info.notes),
-        "model_card": dg.MetadataValue.md(card),
-        **{name: float(value) for name, value in plotted.items() if value is not None},
-        **{f"plot_{name}": image(png, name) for name, png in result.plots.items()},
     }
     if result.classification is not None:
         scores = interval_text(result.classification.filter(system_id="all"))
         facts["classification"] = dg.MetadataValue.md(markdown_table(scores))
     if result.leaving is not None:
-        facts["leaving_the_band"] = dg.MetadataValue.md(markdown_table(result.leaving))
+        facts["leaving the band"] = dg.MetadataValue.md(markdown_table(result.leaving))
     return facts

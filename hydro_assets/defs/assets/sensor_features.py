@@ -63,8 +63,8 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
                 "gold_version": build.gold.version,
                 "gold_table_id": build.gold.table_id,
                 "missing_in_gold": list(build.notes),
-                "dagster/column_schema": table_schema(build.table),
                 "dagster/column_lineage": column_lineage(build.table, GOLD_TABLES),
+                "columns": table_schema(build.table),
             }
         )
 

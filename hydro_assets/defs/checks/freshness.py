@@ -64,21 +64,21 @@ def arrival(table: str, due: date, newest: date | None) -> Finding:
 
 
 def freshness_checks() -> list[dg.AssetChecksDefinition]:
-    """`yesterday_arrived` for every daily deadline."""
-    return [_yesterday_arrived(deadline) for deadline in DAILY_DEADLINES]
+    """`NAME_arrived` for every daily deadline, with the name of its table: no two checks are called the same."""
+    return [_arrived(deadline) for deadline in DAILY_DEADLINES]
 
 
-def _yesterday_arrived(deadline: Deadline) -> dg.AssetChecksDefinition:
+def _arrived(deadline: Deadline) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=deadline.asset,
-        name="yesterday_arrived",
+        name=f"{deadline.asset.path[-1]}_arrived",
         description=f"After {deadline.hour:02d}:00 UTC {deadline.table} holds rows of yesterday.",
     )
-    def yesterday_arrived(lakehouse: LakehouseResource) -> dg.AssetCheckResult:
+    def arrived(lakehouse: LakehouseResource) -> dg.AssetCheckResult:
         house = lakehouse.get()
         days = house.days(deadline.table) if house.exists(deadline.table) else []
         # A gap within the last days is the business of other checks; here only the newest day counts.
         newest = days[-1] if days else None
         return check_result([arrival(deadline.table, deadline.due_day(datetime.now(UTC)), newest)])
 
-    return yesterday_arrived
+    return arrived

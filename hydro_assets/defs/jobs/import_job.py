@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import dagster as dg
 from pydantic import Field
 
-from hydro_assets.defs.assets.external_gold import day_materializations
+from hydro_assets.defs.assets.external_gold import gold_materializations
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import HEAVY, WITHOUT_TORCH
 from hydro_assets.settings import Settings
@@ -33,7 +33,7 @@ def add_export(context: dg.OpExecutionContext, config: RawExport):
     with no_retry_on_contract():
         done = import_export(lakehouse, Path(config.csv), config.system, datetime.now(UTC))
     context.log.info(f"{config.csv}: {done}")
-    yield from day_materializations(lakehouse)
+    yield from gold_materializations(lakehouse)
     yield dg.Output(None, metadata={"read": done.read, "added": done.added, "notes": list(done.notes)})
 
 

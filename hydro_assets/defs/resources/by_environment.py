@@ -14,11 +14,12 @@ from hydro_assets.settings import Settings
 
 
 def resources(settings: Settings) -> dict[str, Any]:
-    """`lakehouse`, `step_launcher` (None where steps run at home), and `mlflow` for assets of your own."""
+    """`lakehouse`, `step_launcher` (None where steps run at home, so that the launchpad asks nothing of it), and
+    `mlflow` for assets of your own."""
     launched = ENVIRONMENTS[settings.environment].launched
     return {
         "lakehouse": LakehouseResource.of(settings),
-        "step_launcher": StepLauncherResource.of(settings, launched),
+        "step_launcher": StepLauncherResource.of(settings, True) if launched else dg.ResourceDefinition.none_resource(),
         "mlflow": mlflow_resource(settings),
     }
 

@@ -122,8 +122,10 @@ def test_health__every_check_of_a_small_old_farm_says_what_it_found(farm: Farm) 
     assert told["iot_data:enough_history"].passed
     assert told["iot_data:cadence_fits_grid"].passed
     assert told["iot_data:sensors_complete"].severity == dg.AssetCheckSeverity.WARN
-    assert "days behind" in str(told["iot_data:yesterday_arrived"].description)
-    assert "predictions.batch_predictions has no rows" in str(told["batch_predictions:yesterday_arrived"].description)
+    assert "days behind" in str(told["iot_data:iot_data_arrived"].description)
+    assert "predictions.batch_predictions has no rows" in str(
+        told["batch_predictions:batch_predictions_arrived"].description
+    )
     assert told[f"sensor_features:{FEATURES_CURRENT.name}"].passed
 
 
