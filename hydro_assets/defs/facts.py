@@ -98,7 +98,7 @@ def section_facts(section: Section) -> dict[str, Any]:
     """A section of the report as an asset's first facts: what it says, its numbers, its picture, its tables."""
     from hydro_assets.report.pictures import COLOURS, png, small_svg
 
-    facts: dict[str, Any] = {n.name: n.value if n.amount is None else float(n.amount) for n in section.numbers}
+    facts: dict[str, Any] = {n.name: n.value if n.amount is None else rounded(n.amount) for n in section.numbers}
     if svg := small_svg(section.trend):
         drawn = ", ".join(f"{name} {colour}" for name, (colour, _) in zip(section.trend, COLOURS, strict=False))
         facts[f"at a glance ({drawn})"] = image(svg.encode(), section.title, "svg+xml")
@@ -107,6 +107,11 @@ def section_facts(section: Section) -> dict[str, Any]:
     for number, picture in enumerate(section.pictures, start=1):
         facts[f"picture {number}" if number > 1 else "picture"] = image(png(picture), section.title)
     return facts or {"says": section.says}
+
+
+def rounded(number: float) -> float:
+    """To four significant digits, and still a number that the UI plots."""
+    return float(f"{number:.4g}")
 
 
 def table_facts(name: str, frame: pl.DataFrame) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def health(lakehouse: Lakehouse, now: datetime) -> Section:
         Number("systems", str(newest.height)),
         Number(
             "age of the newest row",
-            duration_text(timedelta(minutes=round(age / timedelta(minutes=1)))),
+            _age(age),
             age > timedelta(hours=2),
         ),
         *(
@@ -154,7 +154,9 @@ def outlook(lakehouse: Lakehouse, now: datetime) -> Section:
     for risk in risks:
         ahead, worst = risk.rpartition("_")[2], rows.sort(risk, descending=True, nulls_last=True).row(0, named=True)
         likely = rows.filter(pl.col(risk) > 0.5).height
-        numbers.append(Number(f"likely to leave their band within {ahead}", f"{likely} of {rows.height}", likely > 0))
+        numbers.append(
+            Number(f"outside their band, or likely to be within {ahead}", f"{likely} of {rows.height}", likely > 0)
+        )
         if worst[risk] is not None:
             named = f"highest risk within {ahead}: {worst['system_id']}, {worst['target']}"
             numbers.append(Number(named, _percent(worst[risk]), worst[risk] > 0.5))
@@ -320,6 +322,13 @@ def quality(lakehouse: Lakehouse, now: datetime) -> Section:
 
 def _named(sensor: str) -> str:
     return f"{sensor} ({SENSOR[sensor].unit})"
+
+
+def _age(age: timedelta) -> str:
+    for unit, size in (("days", timedelta(days=1)), ("hours", timedelta(hours=1))):
+        if age >= 2 * size:
+            return f"{age // size} {unit}"
+    return f"{age // timedelta(minutes=1)} min"
 
 
 def _aware(time: object) -> datetime:

@@ -36,7 +36,7 @@ CONTENT = {
     "predictions/forecasts": ("mean absolute error of ph_level, 1h ahead (pH)", "system_1 forecast green", "picture"),
     "predictions/prediction_accuracy": ("MAE of the newest day (pH)", "ensemble green, baseline black", "picture"),
     "predictions/feature_drift": ("features that drifted", "picture"),
-    "predictions/system_outlook": ("likely to leave their band within 1h", "80 % interval", "system_2"),
+    "predictions/system_outlook": ("outside their band, or likely to be within 1h", "80 % interval", "system_2"),
     "predictions/farm_report": ("report.html",),
 }
 CHECKED = (

@@ -11,7 +11,7 @@ from hydro_assets_tests.smoke.conftest import Farm
 
 pytestmark = pytest.mark.smoke
 PAGE = Path(__file__).parents[2] / "docs" / "predictions.md"
-_SNIPPET = re.compile(r"^## (.+?)\n.*?```python\n(.*?)```", re.S | re.M)
+_SNIPPET = re.compile(r"^## ([^\n]+)\n(?:(?!^## ).)*?```python\n(.*?)```", re.S | re.M)
 SNIPPETS = {title.strip(): code for title, code in _SNIPPET.findall(PAGE.read_text())}
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from hydro_assets.defs.assets.training_config import Overrides, overridden
 from hydro_assets.defs.code_version import code_version
-from hydro_assets.defs.facts import image, markdown_table, table_facts
+from hydro_assets.defs.facts import image, markdown_table, rounded, table_facts
 from hydro_assets.defs.failures import retry_policy
 from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, WITHOUT_TORCH, model_key
 from hydro_assets.durations import duration_text
@@ -111,11 +111,11 @@ def _training_facts(trained: "TrainedModel", result: "TrainingResult") -> dict[s
         result.leaving,
     )
     facts: dict[str, Any] = {
-        **{name: float(value) for name, value in summary.items()},
+        **{name: rounded(value) for name, value in summary.items()},
         **table_facts("errors on the holdout", errors),
         "model card": dg.MetadataValue.md(card),
         **{f"plot {name.replace('_', ' ')}": image(png, name) for name, png in result.plots.items()},
-        **{name: float(value) for name, value in plotted.items()},
+        **{name: rounded(value) for name, value in plotted.items()},
         "all metrics": dg.MetadataValue.md(markdown_table(interval_text(pooled))),
         "notes": list(info.notes),
     }
