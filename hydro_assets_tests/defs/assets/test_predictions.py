@@ -23,6 +23,9 @@ class Lakehouse:
     def get(self) -> Lakehouse:
         return self
 
+    def exists(self, name: str) -> bool:
+        return False
+
     def read(self, name: str) -> Any:
         return SimpleNamespace(columns=["ph_level"])
 
