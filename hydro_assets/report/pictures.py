@@ -17,7 +17,7 @@ from matplotlib.figure import Figure  # pyplot keeps global state
 from hydro_assets.tables import SENSOR
 
 WIDTH = 9.0  # inches; 72 points each, so at most 650 points wide
-SMALL_WIDTH, SMALL_HEIGHT, SMALL_POINTS = 400, 70, 32
+SMALL_WIDTH, SMALL_HEIGHT, SMALL_POINTS = 240, 70, 32
 COLOURS = (("green", "#1f6f50"), ("black", "#1b2a34"))
 INK, BAND, MODEL, BASELINE = "#1b2a34", "#f4eed3", "#1f6f50", "#b5651d"
 

@@ -128,7 +128,8 @@ def test_asset_page__opens_on_its_facts(page: Any, address: str, asset: str) -> 
     assert first["y"] < SIZES[0][1], "the first fact is below the first screen"
     assert page.get_by_placeholder("Filter columns").count() == 0, "columns stand before the facts"
     boxes = [box for image in page.locator("img[src^='data:']").all() if (box := image.bounding_box())]
-    assert [box for box in boxes if box["width"] > 900 or box["x"] + box["width"] > SIZES[0][0]] == []
+    margin = page.get_by_text("Definition", exact=True).first.bounding_box()["x"]
+    assert [box for box in boxes if box["x"] + box["width"] > margin] == [], "a picture is cropped"
     assert page.get_by_text("Not evaluated").count() == 0
 
 

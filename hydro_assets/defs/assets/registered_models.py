@@ -97,9 +97,10 @@ def _training_facts(trained: "TrainedModel", result: "TrainingResult") -> dict[s
     units = {target.name: target.unit for target in info.targets}
     plotted = {f"MAE of {t}, {lead} ahead ({units[t]})": mae for t, lead, mae, _ in errors.iter_rows()}
     summary = {
-        f"{split}: {_STATS[stat]}": value
+        f"holdout: {_STATS[stat]}": value
         for name, value in summary_metrics(result, info.kind).items()
         for split, _, stat in [name.partition("_")]
+        if split == "holdout"
     }
     card = model_card(
         info,
