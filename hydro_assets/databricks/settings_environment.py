@@ -32,4 +32,6 @@ def steps_volume(settings: Settings) -> str:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list):  # of words: settings read `a, b`
+        return ",".join(value)
     return value if isinstance(value, str) else json.dumps(value)
