@@ -41,7 +41,7 @@ LEVELS = {"ph_level": (6.0, 0.2), "tds_level": (1000.0, 100.0), "air_temperature
 
 
 def gold_rows(systems: int, days: int, cadence: timedelta) -> pl.DataFrame:
-    """Readings of a farm, with 2 % missing, gaps of hours and 1 % null cells; seeded."""
+    """Readings of a farm, with 2 % missing, gaps of hours, 1 % null cells and probes that fail; seeded."""
     rng = np.random.default_rng(1)
     start = datetime.combine(FIRST, datetime.min.time())
     parts = []
@@ -57,6 +57,15 @@ def gold_rows(systems: int, days: int, cadence: timedelta) -> pl.DataFrame:
             ),
             *(pl.Series(name, rng.random(n) < 0.1) for name in ACTUATOR_COLUMNS),
             pl.Series("water_level", rng.integers(0, 4, n, dtype=np.int32)),
+        )
+        white = pl.Series(rng.normal(60, 10, n))
+        frame = frame.with_columns(
+            pl.when((pl.col("hours") % 80).is_between(40, 46)).then(1000.0).otherwise("tds_level").alias("tds_level"),
+            pl.when((pl.col("hours") % 90).is_between(60, 70))
+            .then(white)
+            .otherwise("air_humidity")
+            .alias("air_humidity"),
+            pl.col("water_temperature").round(0),
         )
         frame = frame.with_columns(
             *(pl.when(pl.Series(rng.random(n) >= 0.01)).then(pl.col(name)).alias(name) for name in LEVELS)

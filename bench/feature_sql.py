@@ -9,7 +9,15 @@ import math
 from dataclasses import dataclass
 from datetime import timedelta
 
-from hydro_assets.features.probes import NOISE_AUTOCORRELATION, NOISE_SHARE_OF_RANGE, NOISE_WINDOW, STUCK_WINDOW
+from hydro_assets.features.probes import (
+    COARSE_SHARE_OF_RANGE,
+    FEWEST_STEPS,
+    NOISE_AUTOCORRELATION,
+    NOISE_SHARE_OF_RANGE,
+    NOISE_WINDOW,
+    STUCK_WINDOW,
+    STUCK_WINDOW_COARSE,
+)
 from hydro_assets.features.rolling import least_samples
 from hydro_assets.features.spec import FeatureSpec
 from hydro_assets.tables import SENSOR, ZERO_IS_PLACEHOLDER
@@ -40,6 +48,7 @@ SPARK = Dialect(
     "last_value({}, true) OVER ({})",
     "(pmod(dayofweek({}) + 5, 7) + 1)",
 )
+DEAD = ("stuck", "noise_only")
 SEGMENT = "PARTITION BY system_id, segment"
 ORDERED = SEGMENT + " ORDER BY k"
 
@@ -65,6 +74,11 @@ def feature_sql(spec: FeatureSpec, gold: str, dialect: Dialect) -> str:
     kept = ["system_id", "segment", "k", "reading_count", "known_at", "minutes_since_previous", *states]
     kept += [c for n in spec.sensors for c in (n, *(f"{n}_{x}" for x in ("min", "max", "std", "count")))]
     kept += [f"is_{n}_{x}" for n in spec.sensors for x in ("out_of_range", "placeholder_zero", "saturated")]
+    judged = [e for n in spec.sensors for e in _judged(n, spec)]
+    blanked = {c: e for n in spec.sensors for c, e in _blanked(n).items()}
+    alive = ["x", *(blanked.get(c, c) for c in kept), *(f"is_{n}_{x}" for n in spec.sensors for x in DEAD)]
+    known = [f"CASE WHEN {n} IS NOT NULL THEN k END AS {n}_k" for n in spec.sensors]
+    kept += [f"is_{n}_{x}" for n in spec.sensors for x in DEAD]
     rows = _row_columns(spec, dialect, step_us)
     return f"""
     WITH latest AS (
@@ -88,11 +102,14 @@ def feature_sql(spec: FeatureSpec, gold: str, dialect: Dialect) -> str:
     every AS (SELECT system_id, segment, first, {dialect.series.format("first", "last")} AS k FROM spans),
     dense AS (
         SELECT every.system_id, every.segment, every.k, (every.k - every.first) * {minutes} / 60e0 AS x,
-            {", ".join(f"s.{c} AS {c}" for c in kept[3:])}
+            {", ".join(f"s.{c} AS {c}" for c in kept[3:] if not c.endswith(DEAD))}
         FROM every LEFT JOIN segments s ON every.system_id = s.system_id AND every.k = s.k),
     centred AS (SELECT *, {", ".join(centred)} FROM dense),
     paired AS (SELECT *, {", ".join(e for n in spec.sensors for e in _paired(n))} FROM centred),
-    windowed AS (SELECT {", ".join(kept)}, {", ".join(windows)} FROM paired)
+    judged AS (SELECT *, {", ".join(judged)} FROM paired),
+    alive AS (SELECT {", ".join(alive)} FROM judged),
+    known AS (SELECT *, {", ".join(known)} FROM alive),
+    windowed AS (SELECT {", ".join(kept)}, {", ".join(windows)} FROM known)
     SELECT {", ".join(f"{rows.get(c, c)} AS {c}" for c in spec.table.column_names)}
     FROM windowed WHERE reading_count IS NOT NULL"""
 
@@ -105,15 +122,16 @@ def _cells(name: str) -> list[str]:
     low, high = SENSOR[name].low, SENSOR[name].high
     zero = f"{name} = 0" if name in ZERO_IS_PLACEHOLDER else "false"
     inside = f"{name} BETWEEN {low} AND {high}"
+    end = f"({name} = {low} OR {name} = {high}) AND NOT ({zero})"
     return [
-        f"CASE WHEN {inside} AND NOT ({zero}) THEN {name} END AS {name}",
+        f"CASE WHEN {inside} AND NOT ({zero}) AND NOT ({end}) THEN {name} END AS {name}",
+        f"coalesce({end}, false) AS {name}_end",
         f"coalesce(NOT ({inside}) AND NOT ({zero}), false) AS {name}_outside",
         f"coalesce({zero}, false) AS {name}_zero",
     ]
 
 
 def _aggregates(name: str) -> list[str]:
-    low, high = SENSOR[name].low, SENSOR[name].high
     return [
         f"avg({name}) AS {name}",
         f"min({name}) AS {name}_min",
@@ -122,7 +140,7 @@ def _aggregates(name: str) -> list[str]:
         f"CAST(count({name}) AS INT) AS {name}_count",
         f"bool_or({name}_outside) AS is_{name}_out_of_range",
         f"bool_or({name}_zero) AS is_{name}_placeholder_zero",
-        f"coalesce(min({name}) = {high} OR max({name}) = {low}, false) AS is_{name}_saturated",
+        f"bool_or({name}_end) AS is_{name}_saturated",
     ]
 
 
@@ -130,8 +148,15 @@ def _centred(name: str) -> list[str]:
     return [
         f"{name} - avg({name}) OVER ({SEGMENT}) AS {name}_c",
         f"lag({name}) OVER ({ORDERED}) AS {name}_before",
-        f"CASE WHEN {name} IS NOT NULL THEN k END AS {name}_k",
+        f"least(nullif({name}_max - {name}_min, 0e0), "
+        f"nullif(abs({name}_max - lag({name}_max) OVER ({ORDERED})), 0e0)) AS {name}_move",
+        f"CASE WHEN {name}_max IS NOT NULL THEN CASE {_places(name)} ELSE 1e-4 END END AS {name}_place",
     ]
+
+
+def _places(name: str) -> str:
+    places = (f"WHEN abs({name}_max - round({name}_max, {d})) < 1e-9 THEN 1e-{d}" for d in range(4))
+    return " ".join(places)
 
 
 def _paired(name: str) -> list[str]:
@@ -158,13 +183,31 @@ def _sensor_windows(name: str, spec: FeatureSpec, minutes: str, dialect: Dialect
             low, high = spec.bands[name]
             inside = f"CASE WHEN {name} BETWEEN {low} AND {high} THEN 1e0 WHEN {name} IS NOT NULL THEN 0e0 END"
             made.append(f"CASE WHEN {enough} THEN avg({inside}) {over} END AS {name}_share_in_band_{label}")
-    return [*made, *_health(name, spec)]
+    return made
 
 
-def _health(name: str, spec: FeatureSpec) -> list[str]:
-    stuck, noise = (max(int(w / spec.step), 6) for w in (STUCK_WINDOW, NOISE_WINDOW))
-    over, wide = f"OVER ({_frame(stuck)})", f"OVER ({_frame(noise)})"
-    enough = f"count({name}) {over} >= {least_samples(stuck, spec.min_window_coverage)}"
+def _judged(name: str, spec: FeatureSpec) -> list[str]:
+    """Whether a probe is stuck or gives mere noise, as `features/probes.py` says."""
+
+    def steps(window: timedelta) -> int:
+        return max(int(window / spec.step), FEWEST_STEPS)
+
+    sensor = SENSOR[name]
+    span = sensor.high - sensor.low  # type: ignore[operator]
+    day = f"OVER ({_frame(steps(STUCK_WINDOW_COARSE))})"
+
+    def unmoved(window: timedelta) -> str:
+        over = f"OVER ({_frame(steps(window))})"
+        least = least_samples(steps(window), spec.min_window_coverage)
+        return f"count({name}_max) {over} >= {least} AND max({name}_max) {over} = min({name}_min) {over}"
+
+    resolution = f"coalesce(min({name}_move) {day}, min({name}_place) {day})"
+    stuck = (
+        f"CASE WHEN {resolution} <= {COARSE_SHARE_OF_RANGE * span}e0 THEN {unmoved(STUCK_WINDOW)} "
+        f"ELSE {unmoved(STUCK_WINDOW_COARSE)} END"
+    )
+    noise = steps(NOISE_WINDOW)
+    wide = f"OVER ({_frame(noise)})"
     least = least_samples(noise, spec.min_window_coverage)
     a, b = f"{name}_a", f"{name}_b"
 
@@ -173,16 +216,24 @@ def _health(name: str, spec: FeatureSpec) -> list[str]:
 
     covariance = f"({mean(f'{a} * {b}')} - {mean(a)} * {mean(b)})"
     va, vb = (f"({mean(f'{e} * {e}')} - {mean(e)} * {mean(e)})" for e in (a, b))
-    sensor = SENSOR[name]
-    limit = NOISE_SHARE_OF_RANGE * (sensor.high - sensor.low)  # type: ignore[operator]
+    limit = NOISE_SHARE_OF_RANGE * span
     noisy = (
-        f"count({a}) {wide} >= {least} AND {va} * {vb} > 0 AND stddev_samp({name}) {wide} > {limit} "
-        f"AND {covariance} < {NOISE_AUTOCORRELATION} * sqrt({va} * {vb})"
+        f"count({a}) {wide} >= {least} AND {va} * {vb} > 0 AND stddev_samp({name}) {wide} > {limit}e0 "
+        f"AND {covariance} < {NOISE_AUTOCORRELATION}e0 * sqrt(greatest({va} * {vb}, 0e0))"
     )
     return [
-        f"coalesce({enough} AND max({name}) {over} = min({name}) {over}, false) AS is_{name}_stuck",
+        f"coalesce({stuck}, false) AS is_{name}_stuck",
         f"coalesce({noisy}, false) AS is_{name}_noise_only",
     ]
+
+
+def _blanked(name: str) -> dict[str, str]:
+    """The cells of a probe by column, null (a count: 0) where it is stuck or gives mere noise."""
+    dead = f"(is_{name}_stuck OR is_{name}_noise_only)"
+    cells = {
+        c: f"CASE WHEN NOT {dead} THEN {c} END AS {c}" for c in (name, f"{name}_min", f"{name}_max", f"{name}_std")
+    }
+    return cells | {f"{name}_count": f"CASE WHEN {dead} THEN 0 ELSE {name}_count END AS {name}_count"}
 
 
 def _actuator_windows(name: str, spec: FeatureSpec, minutes: str) -> list[str]:

@@ -24,7 +24,7 @@ def all_automation(
         "score_when_features_change",
         target=dg.AssetSelection.groups("predictions", "monitoring"),
         default_status=dg.DefaultSensorStatus.RUNNING,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=20,
         description="Scores each feature day that was built and passed its check; a retrained model re-scores nothing.",
     )
     sensors = [

@@ -37,7 +37,7 @@ def gold_watcher(
     @dg.sensor(
         name=WATCHER,
         job_name=REFRESH_JOB,
-        minimum_interval_seconds=60,
+        minimum_interval_seconds=20,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Reads Gold's Delta log and rebuilds exactly the feature days that are older than their readings.",
     )
