@@ -170,8 +170,12 @@ def _time_of(table: TextTable, profile: Profile, names: Sequence[Name]) -> list[
             raise SourceFileError.of_all(problems, "Correct --time, for example --time Date+Time")
         return [p for p in places if isinstance(p, int)]
     candidates = [i for i in time_positions(names) if len(_filled(table, i))]
-    if profile.no_header:
-        candidates = [i for i in range(len(names)) if _reads_as_time(table, i)]
+    if profile.no_header or not time_positions(names):
+        stamps = [i for i in range(len(names)) if _reads_as_time(table, i)]
+        # By its cells alone a column is the time where nothing else can be it; a count may be anything.
+        candidates = (
+            stamps if profile.no_header or (len(stamps) == 1 and not _are(table, stamps[0], r"^[\d.]+$")) else []
+        )
     if not candidates and (empty := time_positions(names)):
         raise SourceFileError(
             f"The column {table.header[empty[0]]} of {table.name} is empty", "Name another column with --time"
@@ -227,7 +231,10 @@ def _joined(table: TextTable, positions: Sequence[int]) -> pl.Expr:
 
 def _leftovers(table: TextTable, ignored: Sequence[int], chosen: dict[str, int]) -> str:
     """The line to type for columns that were not understood; empty where nothing is proposed."""
-    named = [(table.header[i], _median(table.column(i))) for i in ignored]
+    known = {name_of(table.header[i]).words for i in chosen.values()}
+    named = [
+        (table.header[i], _median(table.column(i))) for i in ignored if name_of(table.header[i]).words not in known
+    ]
     made = proposals(named, chosen, USUAL if not chosen.keys() & SENSOR.keys() else {})
     return f"Perhaps {map_text(made)}" if made else ""
 

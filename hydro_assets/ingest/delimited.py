@@ -242,10 +242,12 @@ def _header_of(
         named = (last.cells[0].lstrip(comment + " "), *last.cells[1:])
         return Record(last.line, named, last.text), [r for r in plain if r.line > last.line]
     line = plain[first].line if plain else body[0].line
+    cells = plain[first].cells if plain else ()
+    time = next((i for i, c in enumerate(cells) if re.search(r"\d[-/.:]\d+[-/.:]\d", c)), 0)
     raise SourceFileError(
         f"{name} has no header: line {line} holds values ('{(plain or body)[first].text[:60]}')",
-        "Say --no-header and name the columns, for example --no-header --time column_1 --map pH=column_2; or name the "
-        "header's place with --skip N",
+        f"Say --no-header and name the columns, for example --no-header --time column_{time + 1} "
+        f"--map pH=column_{time + 2}; or name the header's place with --skip N",
     )
 
 

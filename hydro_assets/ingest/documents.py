@@ -96,6 +96,10 @@ def _records_in(document: Any) -> list[dict[str, Any]]:
 
 def _candidates(node: Any) -> Iterator[list[dict[str, Any]]]:
     if isinstance(node, Mapping):
+        fields = node.get("channel")  # ThingSpeak says there what its field1 .. field8 are
+        if isinstance(fields, Mapping) and isinstance(node.get("feeds"), list):
+            yield [{fields.get(k, k) if str(k).startswith("field") else k: v for k, v in r.items()}
+                   for r in node["feeds"] if isinstance(r, Mapping)]  # fmt: skip
         names, values = node.get("columns"), node.get("values")
         if isinstance(names, list) and isinstance(values, list) and values and isinstance(values[0], list):
             yield [{**node.get("tags", {}), **dict(zip(names, row, strict=False))} for row in values]
@@ -106,6 +110,11 @@ def _candidates(node: Any) -> Iterator[list[dict[str, Any]]]:
             yield from _candidates(value)
     elif isinstance(node, list) and node:
         if all(isinstance(item, Mapping) for item in node):
+            if all(
+                isinstance(i.get("metric"), Mapping) and isinstance(i.get("values"), list) for i in node
+            ):  # Prometheus
+                yield [{"series": i["metric"].get("__name__", ""), "time": pair[0], "value": pair[1]}
+                       for i in node for pair in i["values"]]  # fmt: skip
             yield list(node)
         elif all(isinstance(item, list) for item in node):
             # One list per sensor; Home Assistant names the entity only in the first record of each.

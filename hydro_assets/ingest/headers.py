@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hydro_assets.ingest.units import fits, is_unit, unit_of
+from hydro_assets.ingest.units import GOLD_UNIT, fits, is_unit, unit_of
 from hydro_assets.tables import ACTUATORS, SENSOR
 
 # Name of a quantity in --map and --unit, and in raw exports -> Gold column.
@@ -26,79 +27,44 @@ QUANTITIES: dict[str, str] = {
 HEADER_OF: dict[str, str] = {column: name for name, column in QUANTITIES.items()}
 TIME, IDENTITY, SYSTEM = "timestamp_key", "reading_id", "system_id"
 
-# Words of a name, made alike: `Air Temperature [°C]` and `airTemp` are ("air", "temp").
-_SAME_WORD = {
-    **dict.fromkeys(("temperature", "temperatur", "temperatura", "tmp", "t", "tc"), "temp"),
-    **dict.fromkeys(("hum", "humid", "humidite", "luftfeuchte", "luftfeuchtigkeit", "rh"), "humidity"),
-    **dict.fromkeys(("conductivity", "cond", "leitfaehigkeit", "leitfähigkeit", "leitwert", "conductance"), "ec"),
-    **dict.fromkeys(("ambient", "room", "indoor", "inside", "house", "greenhouse", "tent", "luft", "canopy"), "air"),
-    **dict.fromkeys(
-        ("nutrient", "solution", "reservoir", "res", "tank", "liquid", "h2o", "wasser", "sump", "root"), "water"
-    ),
-    "ppm": "tds",
-    "zeit": "time",
-    "zeitstempel": "timestamp",
-    "datum": "date",
-    "ts": "timestamp",
+# Words of a name, made alike: `Air Temperature [°C]`, `airTemp` and `Temperatura ambiente` are of "air" and "temp".
+_ALIKE = {
+    "temp": "temperature temperatur temperatura temperatuur tmp t tc celsius fahrenheit",
+    "humidity": "hum humi humid humidite humedad umidita umidade rh rf rv hr feuchte feuchtigkeit luftfeuchte "
+    "vochtigheid",
+    "ec": "conductivity cond conductance conductividad conductivite condutividade leitfahigkeit leitfaehigkeit "
+    "leitwert ce",
+    "air": "ambient ambiant ambiante ambiente room indoor inside house greenhouse tent luft raum lucht aire canopy",
+    "water": "nutrient solution reservoir res tank liquid h2o wasser eau agua acqua sump root",
+    "tds": "ppm",
+    "time": "zeit uhrzeit tijd heure hora ora",
+    "timestamp": "ts zeitstempel zeitpunkt horodatage epoch unixtime",
+    "date": "datum fecha",
+    # Says nothing.
+    "": "sensor probe value reading current measured level meter avg mean wert de del du of the l d y relative "
+    "relativa relativo relatieve",
+    # The name is not that of the measured quantity.
+    "!": "target set setpoint sp min max raw voltage volt volts mv v alarm status state calibration cal low high limit "
+    "threshold soil outdoor outside out exterior std stdev stddev count forecast delta error offset slope adc quality "
+    "lux light battery dew dpt vpd co2 pressure absolute heat index feels wind rain unit units quantity",
 }
-_NOISE = frozenset({"sensor", "probe", "value", "reading", "current", "measured", "level", "meter", "avg", "mean"})
-# A name with one of these is not the measured quantity.
-_NOT_MEASURED = frozenset(
-    [
-        "target",
-        "set",
-        "setpoint",
-        "sp",
-        "min",
-        "max",
-        "raw",
-        "voltage",
-        "volt",
-        "volts",
-        "mv",
-        "v",
-        "alarm",
-        "status",
-        "state",
-        "calibration",
-        "cal",
-        "low",
-        "high",
-        "limit",
-        "threshold",
-        "soil",
-        "outdoor",
-        "outside",
-        "out",
-        "std",
-        "stdev",
-        "stddev",
-        "count",
-        "forecast",
-        "delta",
-        "error",
-        "offset",
-        "slope",
-        "adc",
-        "quality",
-        "lux",
-        "battery",
-    ]
-)
+_NOISE, _NOT_MEASURED = (frozenset(_ALIKE.pop(kind).split()) for kind in ("", "!"))
+_SAME_WORD = {word: kind for kind, words in _ALIKE.items() for word in words.split()}
 _PHRASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "ph_level": (("ph",),),
     "tds_level": (("tds",), ("total", "dissolved", "solids"), ("dissolved", "solids")),
     "ec_level": (("ec",), ("electrical", "ec"), ("electric", "ec")),
     "air_temperature": (("air", "temp"), ("dht", "temp"), ("dht22", "temp"), ("temp", "air"), ("dht11", "temp")),
     "air_humidity": (
-        ("humidity",), ("air", "humidity"), ("dht", "humidity"), ("relative", "humidity"), ("humidity", "air"),
-        ("dht22", "humidity"), ("dht11", "humidity"), ("air", "relative", "humidity"),
+        ("humidity",), ("air", "humidity"), ("dht", "humidity"), ("humidity", "air"), ("dht22", "humidity"),
+        ("dht11", "humidity"),
     ),
     "water_temperature": (("water", "temp"), ("temp", "water"), ("ds18b20", "temp"), ("ds18b20",), ("ec", "temp")),
     "water_level": (("water", "level"),),
     "system_id": (("system", "id"), ("system",)),
     "reading_id": (("id",), ("entry", "id"), ("reading", "id"), ("record",), ("row", "id")),
 }  # fmt: skip
+_NUMBER = re.compile(r"\d+|0x[\da-f]+")  # of a probe, a place or a serial
 _TIMES = (
     "timestamp", "date time", "datetime", "time stamp", "timestamp key", "date time utc", "time", "created at",
     "recorded at", "measured at", "logged at", "last changed", "last updated", "created", "recorded", "sample time",
@@ -131,15 +97,15 @@ class Name:
         for column, code, _ in ACTUATORS:
             if "_".join(words) in (code.lower(), column):
                 return column, True
-        if set(words) & _NOT_MEASURED or any(w.isdigit() for w in words):
+        if set(words) & _NOT_MEASURED:
             return None
         for column, phrases in _PHRASES.items():
             if words in phrases or "_".join(words) == column:
                 return column, True
-        bare = tuple(w for w in words if w not in _NOISE)
+        bare = self._bare
         for column, phrases in _PHRASES.items():
             if bare in phrases:
-                return column, True
+                return column, not any(_NUMBER.fullmatch(w) for w in words)
         ends = [
             (len(phrase), column)
             for column, phrases in _PHRASES.items()
@@ -149,9 +115,20 @@ class Name:
         return (max(ends)[1], False) if ends else None
 
     @property
+    def _bare(self) -> tuple[str, ...]:
+        return tuple(w for w in self.words if w not in _NOISE and not _NUMBER.fullmatch(w))
+
+    @property
+    def is_temperature(self) -> bool:
+        """Whether it is a temperature that does not say of what."""
+        unit = unit_of(self.unit) if self.unit else None
+        named = self._bare[-1:] == ("temp",) or (not self._bare and unit is not None and fits(unit, "air_temperature"))
+        return named and not set(self.words) & _NOT_MEASURED and self.matches() is None
+
+    @property
     def time_rank(self) -> int | None:
         """Place among the names of a time, None for other names."""
-        text = re.sub(r" (utc|gmt)\b.*", "", " ".join(self.words))
+        text = re.sub(r" (?:(?:utc|gmt)\b.*|[mun]s)$", "", " ".join(w for w in self.words if w not in _NOISE))
         return _TIMES.index(text) if text in _TIMES else None
 
     def may_be(self, column: str) -> bool:
@@ -191,10 +168,13 @@ def name_of(text: str) -> Name:
 
 
 def _words(text: str) -> tuple[str, ...]:
+    text = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    text = re.sub(r"%\s*r\.?[hf]\b", " humidity ", text, flags=re.IGNORECASE)
     text = re.sub(r"^(?:binary_)?sensor\.|^input_number\.|^switch\.", "", text.strip())
     text = "id" if text.strip() == "#" else text
     text = re.sub(r"p[hH](?![a-z])|PH(?![a-zA-Z])", " ph ", text)
-    text = re.sub(r"([a-zäöü])([A-Z])", r"\1 \2", text)
+    text = re.sub(r"([a-z])([A-Z])", r"\1 \2", text)
+    text = re.sub(r"(luft|lucht|raum|wasser|water|air)(?=temp|feucht|vocht|humid)", r"\1 ", text, flags=re.IGNORECASE)
     return tuple(re.findall(r"[^\W_]+", text.casefold()))
 
 
@@ -215,10 +195,20 @@ def found_columns(names: Sequence[Name]) -> tuple[dict[str, int], dict[str, list
         if match := name.matches():
             (whole if match[1] else ends).setdefault(match[0], []).append(i)
     candidates = {**ends, **whole}
+    bare = [i for i, name in enumerate(names) if name.is_temperature]
+    if "air_humidity" in candidates and "air_temperature" not in candidates and bare:
+        candidates["air_temperature"] = bare  # one instrument reads both
+    candidates = {column: _of_one_quantity(names, places, column) for column, places in candidates.items()}
     return (
         {column: places[0] for column, places in candidates.items() if len(places) == 1},
         {column: places for column, places in candidates.items() if len(places) > 1},
     )
+
+
+def _of_one_quantity(names: Sequence[Name], places: list[int], column: str) -> list[int]:
+    """`places` without the same quantity in other units: of `temp_f` and `temp_c` Gold's own unit is taken."""
+    own = [i for i in places if (unit := names[i].unit) and unit_of(unit) == GOLD_UNIT.get(column)]
+    return own if len(own) == 1 and len({names[i].words for i in places}) == 1 else places
 
 
 def time_positions(names: Sequence[Name]) -> list[int]:
@@ -231,8 +221,11 @@ def proposals(
     names: Iterable[tuple[str, float | None]], taken: Iterable[str], usual: dict[str, tuple[float, float]]
 ) -> dict[str, str]:
     """Quantity -> name, for `--map`: from words and units first, then from the middle value of the column."""
-    free = [c for c in SENSOR if c not in set(taken)]
+    taken = set(taken)
+    free = [c for c in SENSOR if c not in taken]
     left = list(names)
+    if taken & {"ph_level", "ec_level", "tds_level"} and "air_humidity" in free:
+        free.sort(key=lambda c: c == "air_temperature")  # a thermometer beside pH and EC alone hangs in the water
     chosen: dict[str, str] = {}
     for by_value in (False, True):
         for column in list(free):

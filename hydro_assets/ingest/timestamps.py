@@ -2,15 +2,16 @@
 
 Read without being told: ISO 8601 (`2023-12-21 11:17:03`, `2023-12-21T10:17Z`, with a fraction, an offset, `UTC` or a
 zone's abbreviation that has one meaning), compact stamps (`20231221_1117`), day and month in either order before the
-year, of four or two digits, with AM/PM, if the file shows which comes first; names of months (`21-Dec-2023`,
-`Dec 21, 2023`, `Thu Dec 21 11:17:03 2023`); Unix time in s, ms, us or ns; days since 1899-12-30, as spreadsheets
-count. Anything else by a strptime format.
+year, of four or two digits, with AM/PM, if the file shows which comes first; names of months in seven languages
+(`21-Dec-2023`, `21 décembre 2023`, `Dec 21, 2023`, `Thu Dec 21 11:17:03 2023`); Unix time in s, ms, us or ns; days
+since 1899-12-30, as spreadsheets count. Anything else by a strptime format.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Literal
 
 import polars as pl
@@ -18,22 +19,30 @@ import polars as pl
 ACCEPTED = "2023-12-21 11:17:03, 2023-12-21T11:17:03+01:00, 21/12/2023 11:17 or Unix seconds"
 
 _CLOCK = (
-    r"(?P<hour>\d{1,2}):(?P<minute>\d{2})(?::(?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?"
-    r"\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
+    r"(?P<hour>\d{1,2})[:.h](?P<minute>\d{2})(?:[:.m](?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?"
+    r"(?:\s*(?i:uhr|h|hrs?))?\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?"
 )
 _ZONE = r"\s*(?P<zone>(?:UTC|GMT|utc|gmt)?\s?[+-]\d{1,2}(?::?\d{2})?|[A-Za-z]{1,5})?(?:\[[\w/+-]+\])?"
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH = r"(?P<name>(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-zA-Z]*)\.?"
-_WEEKDAY = r"(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-zA-Z]*\.?,?\s+)?"
+# First three letters of the months in English, German, French, Spanish, Italian, Dutch and Portuguese, without accents.
+_MONTHS = {
+    name: str(number)
+    for number, names in enumerate(
+        ("jan ene gen", "feb fev", "mar mrz maa", "apr avr abr", "may mai mei mag", "jun giu", "jul lug", "aug aou ago",
+         "sep set", "oct okt out ott", "nov", "dec dez dic des"), start=1,
+    )
+    for name in names.split()
+}  # fmt: skip
+_MONTH = rf"(?P<name>(?i:{'|'.join(_MONTHS)}|jui)[a-zA-Z]*)\.?"
+_WEEKDAY = r"(?:[A-Za-z]{2,12}\.?,?\s+)?"
+_THEN = r"[,;: T_]+(?:(?i:at|um|om|a|alle|as)\s+)?"
 _PATTERNS = (
-    rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?:[T _,]+{_CLOCK}{_ZONE})?$",
+    rf"^(?P<year>\d{{4}})[-/.](?P<month>\d{{1,2}})[-/.](?P<day>\d{{1,2}})(?:[T _,-]+{_CLOCK}{_ZONE})?$",
     r"^(?P<year>20\d{2})(?P<month>\d{2})(?P<day>\d{2})(?:[T_ -]?(?P<hour>\d{2}):?(?P<minute>\d{2})"
     rf"(?::?(?P<second>\d{{2}})(?:[.,](?P<fraction>\d{{1,9}}))?)?)?{_ZONE}$",
-    rf"^{_WEEKDAY}(?P<first>\d{{1,2}})[-/.](?P<other>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}})"
-    rf"(?:[,;]?[T _]+{_CLOCK}{_ZONE})?$",
-    rf"^{_WEEKDAY}(?P<day>\d{{1,2}})[. /-]*{_MONTH}[., /-]*(?P<year>\d{{4}}|\d{{2}})(?:[,: T_]+{_CLOCK}{_ZONE})?$",
-    rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})"
-    rf"(?:[,: ]+(?:at )?{_CLOCK}{_ZONE})?$",
+    rf"^{_WEEKDAY}(?P<first>\d{{1,2}})[-/.](?P<other>\d{{1,2}})[-/.](?P<year>\d{{4}}|\d{{2}})(?:{_THEN}{_CLOCK}{_ZONE})?$",
+    rf"^{_WEEKDAY}(?P<day>\d{{1,2}})[. /-]*(?:de )?{_MONTH}(?: de )?[., /-]*(?P<year>\d{{4}}|\d{{2}})"
+    rf"(?:{_THEN}{_CLOCK}{_ZONE})?$",
+    rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<year>\d{{4}})(?:{_THEN}{_CLOCK}{_ZONE})?$",
     rf"^{_WEEKDAY}{_MONTH}\s+(?P<day>\d{{1,2}})\s+{_CLOCK}{_ZONE}\s+(?P<year>\d{{4}})$",
 )
 _UNIX = {9: 1e6, 10: 1e6, 12: 1e3, 13: 1e3, 15: 1.0, 16: 1.0, 18: 1e-3, 19: 1e-3}
@@ -85,6 +94,7 @@ def read_stamps(
         return Stamps(plain, none)
     if counted := _counted(text, none):
         return counted
+    text = text.str.normalize("NFKD").str.replace_all(r"\p{M}", "")
     parts = pl.concat([_parts(text, pattern) for pattern in _PATTERNS], how="diagonal_relaxed")
     parts = parts.unique("row", keep="first", maintain_order=True)
     for name in ("first", "other", "name", "day", "month", "half", "zone", "fraction"):
@@ -153,6 +163,11 @@ def _by_format(text: pl.Series, time_format: str, none: pl.Series) -> Stamps:
 def _counted(text: pl.Series, none: pl.Series) -> Stamps | None:
     """Columns of plain numbers: Unix time, days of a spreadsheet, or a count since start, which is no time."""
     known = text.drop_nulls()
+    if len(known) and known.str.contains(r"^\d(?:[.,]\d+)?[eE]\+?\d+$").all():
+        return Stamps(
+            none.dt.replace_time_zone(None), none, (), f"the times are rounded, such as '{known[0]}'",
+            "A spreadsheet did that: format the column as text there, and export again",
+        )  # fmt: skip
     naive = none.dt.replace_time_zone(None)
     numbers = known.str.replace(",", ".", literal=True)
     if known.is_empty() or numbers.str.contains(r"^\d+(\.\d+)?$").mean() < 0.9:  # type: ignore[operator]
@@ -212,30 +227,37 @@ def _parts(text: pl.Series, pattern: str) -> pl.DataFrame:
 
 def _moments(parts: pl.DataFrame, day: str, month: str) -> pl.DataFrame:
     """`wall` as written and `minutes`, its offset to UTC, null where none is written."""
-    name = pl.col("name").str.to_lowercase().str.slice(0, 3)
-    number = name.replace_strict(list(_MONTHS), [str(i) for i in range(1, 13)], default=None)
+    name = pl.col("name").str.to_lowercase().str.replace("^jui(n|l)", "ju${1}").str.slice(0, 3)
+    number = name.replace_strict(_MONTHS, default=None)
     year = pl.when(pl.col("year").str.len_chars() == 2).then(pl.format("20{}", "year")).otherwise("year")
     half = pl.col("half").str.to_lowercase().str.slice(0, 1)
     hour = pl.col("hour").cast(pl.Int32).fill_null(0)
     hour = pl.when(half.is_not_null()).then(hour % 12 + 12 * (half == "p").cast(pl.Int32)).otherwise(hour)
+    is_midnight = (
+        (hour == 24) & (pl.col("minute").cast(pl.Int32) == 0) & (pl.col("second").fill_null("0").cast(pl.Int32) == 0)
+    )
     is_valid_half = half.is_null() | pl.col("hour").cast(pl.Int32).is_between(1, 12)
     written = pl.format(
         "{}-{}-{} {}:{}:{}.{}",
         year,
         pl.coalesce("month", number, month).str.zfill(2),
         pl.coalesce("day", day).str.zfill(2),
-        hour.cast(pl.String).str.zfill(2),
+        pl.when(is_midnight).then(0).otherwise(hour).cast(pl.String).str.zfill(2),
         pl.col("minute").fill_null("00"),
         pl.col("second").fill_null("00"),
         pl.col("fraction").fill_null("0").str.pad_end(6, "0").str.slice(0, 6),
     )
     sign = pl.when(pl.col("zone").str.contains("-", literal=True)).then(-1).otherwise(1)
-    hours = pl.col("zone").str.extract(r"[+-](\d{1,2})").cast(pl.Int32)
-    rest = pl.col("zone").str.extract(r"[+-]\d{2}:?(\d{2})$").cast(pl.Int32).fill_null(0)
+    offset = r"[+-](\d{1,2}?)(?::?(\d{2}))?$"
+    hours = pl.col("zone").str.extract(offset, 1).cast(pl.Int32)
+    rest = pl.col("zone").str.extract(offset, 2).cast(pl.Int32).fill_null(0)
     known = pl.col("zone").str.to_uppercase().replace_strict(_ABBREVIATIONS, default=None, return_dtype=pl.Int32)
     return parts.with_columns(
         pl.when(is_valid_half)
-        .then(written.str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us", strict=False))
+        .then(
+            written.str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us", strict=False)
+            + pl.when(is_midnight).then(timedelta(days=1)).otherwise(timedelta(0))
+        )
         .alias("wall"),
         pl.coalesce(sign * (hours * 60 + rest), known).alias("minutes"),
     )

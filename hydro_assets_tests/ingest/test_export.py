@@ -396,7 +396,9 @@ def test_read_export__lines_without_any_value_are_counted(exports: ExportFolder)
         pytest.param(table().partition("\n")[2], ["has no header: line 1 holds values", "--no-header"], id="no header"),
         pytest.param("id,pH,EC\n1,6,1.5\n", ["lacks a column of time; it has id, pH, EC", "--time"], id="no time"),
         pytest.param(
-            "when,pH,EC\n2025-03-14 08:00:00,6,1.5\n", ["when looks like it", "--time when"], id="unknown time"
+            "begun,ended,pH\n2025-03-14 08:00:00,2025-03-14 08:01:00,6\n",
+            ["begun looks like it", "--time begun"],
+            id="two that may be the time",
         ),
         pytest.param(
             table(header="timestamp,field1,field2,field3,field4"),

@@ -46,7 +46,6 @@ def test_name_of__finds_quantity_and_unit(header: str, column: str, unit: str | 
     [
         "temp",
         "Temp, °F (LGR S/N: 1, LBL: air)",
-        "pH_1",
         "target pH",
         "ph_mv",
         "EC setpoint",
@@ -63,6 +62,9 @@ def test_found_columns__a_whole_name_beats_an_ending_and_two_alike_are_no_choice
     found, several = found_columns([name_of(h) for h in ("tank pH", "pH", "north ec", "south ec")])
     assert found == {"ph_level": 1}
     assert several == {"ec_level": [2, 3]}
+    found, several = found_columns([name_of(h) for h in ("pH_1", "pH_2", "EC 0x64", "temp_f", "temp_c", "Humidity %")])
+    assert found == {"ec_level": 2, "air_humidity": 5, "air_temperature": 4}
+    assert several == {"ph_level": [0, 1]}
 
 
 def test_time_positions__the_likeliest_first() -> None:
