@@ -64,10 +64,6 @@ def _is_stuck(name: str, step: timedelta, coverage: float) -> pl.Expr:
     return pl.when(is_fine).then(unmoved(STUCK_WINDOW)).otherwise(unmoved(STUCK_WINDOW_COARSE)).fill_null(False)
 
 
-def _unless_zero(change: pl.Expr) -> pl.Expr:
-    return pl.when(change > 0).then(change)
-
-
 def _decimals_of(value: pl.Expr) -> pl.Expr:
     """The place of the last digit of a value with up to three decimals: 6.25 -> 0.01."""
     place = pl.lit(0.0001)

@@ -160,11 +160,6 @@ def by_chunks(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, wi
     return result
 
 
-def steps_of(duration: timedelta, step: timedelta) -> int:
-    """Whole steps in a duration, one at least."""
-    return max(duration // step, 1)
-
-
 def _sorted(frame: pl.DataFrame) -> pl.DataFrame:
     """`frame` by system and time; itself where it is, because its rows may be more than memory holds."""
     keys = frame.select("system_id", "timestamp")

@@ -51,13 +51,6 @@ def embedded_session(settings: Settings) -> SparkSession:
     return _embedded["session"]
 
 
-def stop_embedded() -> None:
-    """Stop session and server, in the order that does not hang. The next `embedded_session` starts anew."""
-    if _embedded:
-        _embedded.pop("session").stop()
-        _embedded.pop("server").stop()
-
-
 def remote_or_classic_session(settings: Settings) -> SparkSession:
     """Any Spark Connect endpoint (`spark_remote`, or Spark's own SPARK_REMOTE), else a JVM session with Delta."""
     if settings.spark_remote or os.environ.get("SPARK_REMOTE"):

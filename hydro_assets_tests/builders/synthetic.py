@@ -14,7 +14,7 @@ START = datetime(2024, 3, 1, tzinfo=UTC)
 STEP = timedelta(minutes=1)
 
 
-def farm(
+def synthetic_rows(
     steps: int = 1500, systems: tuple[str, ...] = ("a",), seed: int = 1, missing: tuple[int, int] | None = None
 ) -> pl.DataFrame:
     """Rows of a farm whose pH swings slowly around 6 under probe noise; steps of `missing` have no row."""

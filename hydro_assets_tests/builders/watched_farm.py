@@ -23,7 +23,7 @@ def day(n: int) -> date:
 
 
 @dataclass(frozen=True)
-class Farm:
+class WatchedFarm:
     settings: Settings
 
     def uri(self, name: str) -> str:

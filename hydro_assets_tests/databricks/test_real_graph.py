@@ -73,7 +73,7 @@ SMALL: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class Farm:
+class CopyOfFarm:
     """One copy of the farm: its tables, and the provenance that Dagster recorded of each asset."""
 
     root: Path
@@ -116,7 +116,7 @@ def host_spark() -> Iterator[str]:
     server.stop()
 
 
-def materialize_all(root: Path, instance: dg.DagsterInstance, csv: str) -> Farm:
+def materialize_all(root: Path, instance: dg.DagsterInstance, csv: str) -> CopyOfFarm:
     """Gold from a raw export, features, three trainings, predictions and their errors: four runs of the definitions."""
     sys.modules.pop(DEFINITIONS, None)  # it reads the environment when it is imported
     repository = ReconstructableRepository(ModuleCodePointer(DEFINITIONS, "defs", working_directory=str(REPOSITORY)))
@@ -143,7 +143,7 @@ def materialize_all(root: Path, instance: dg.DagsterInstance, csv: str) -> Farm:
                 if event.is_step_materialization:
                     made = event.step_materialization_data.materialization
                     provenance[made.asset_key.to_user_string()] = dict(made.tags or {})
-    return Farm(root, provenance)
+    return CopyOfFarm(root, provenance)
 
 
 def found_farm(root: Path, home: Path, tracking: str) -> Settings:
@@ -178,12 +178,12 @@ def variables(
 
 
 @pytest.fixture(scope="module")
-def farms(variables: dict[str, dict[str, str]], export: Path, cluster: Workspace) -> dict[str, Farm]:
+def farms(variables: dict[str, dict[str, str]], export: Path, cluster: Workspace) -> dict[str, CopyOfFarm]:
     landing = "/Volumes/hydroponics/landing"
     client = WorkspaceClient(host=cluster.host, token="pat")
     client.files.create_directory(landing)
     client.files.upload(f"{landing}/{export.name}", io.BytesIO(export.read_bytes()))
-    made: dict[str, Farm] = {}
+    made: dict[str, CopyOfFarm] = {}
     for name, csv in (("here", str(export)), ("launched", f"{landing}/{export.name}")):
         root = Path(variables[name]["HYDRO_HOME"]).parent
         (root / "dagster").mkdir()
@@ -197,7 +197,7 @@ def farms(variables: dict[str, dict[str, str]], export: Path, cluster: Workspace
 
 
 @pytest.fixture(scope="module")
-def farm_of_jobs(export: Path, cluster: Workspace, tmp_path_factory: pytest.TempPathFactory) -> Farm:
+def farm_of_jobs(export: Path, cluster: Workspace, tmp_path_factory: pytest.TempPathFactory) -> CopyOfFarm:
     """The farm as the two job files make it, created and run through the SDK; Dagster has no part in it."""
     root = tmp_path_factory.mktemp("jobs")
     import_export(Lakehouse(found_farm(root, root, f"sqlite:///{root / 'mlflow.db'}")), export, None, datetime.now(UTC))
@@ -216,18 +216,18 @@ def farm_of_jobs(export: Path, cluster: Workspace, tmp_path_factory: pytest.Temp
         assert run.state is not None
         assert run.state.result_state == RunResultState.SUCCESS, output
         assert {task.state.result_state for task in run.tasks or [] if task.state} == {RunResultState.SUCCESS}
-    return Farm(root, {})
+    return CopyOfFarm(root, {})
 
 
 @pytest.mark.parametrize(("name", "rows"), [("iot_data", 4000), ("dim_time", 72), ("dim_equipment", 5)])
-def test_launched_import__fills_gold_as_the_one_made_here(farms: dict[str, Farm], name: str, rows: int) -> None:
+def test_launched_import__fills_gold_as_the_one_made_here(farms: dict[str, CopyOfFarm], name: str, rows: int) -> None:
     here, launched = farms["here"].table(f"gold/{name}"), farms["launched"].table(f"gold/{name}")
     assert here.height >= rows
     assert_frame_equal(here, launched)
 
 
 @pytest.mark.parametrize(("name", "rows"), [(FEATURES, 500), (FORECASTS, 500), (PREDICTIONS, 500), (ACCURACY, 10)])
-def test_launched_table__equals_the_one_made_here(farms: dict[str, Farm], name: str, rows: int) -> None:
+def test_launched_table__equals_the_one_made_here(farms: dict[str, CopyOfFarm], name: str, rows: int) -> None:
     here, launched = farms["here"].table(name), farms["launched"].table(name)
     assert here.height > rows
     assert_frame_equal(here, launched, abs_tol=1e-6)
@@ -235,18 +235,18 @@ def test_launched_table__equals_the_one_made_here(farms: dict[str, Farm], name: 
 
 @pytest.mark.parametrize("name", [FEATURES, PREDICTIONS])
 def test_table_of_the_plain_jobs__equals_the_one_of_the_assets(
-    farms: dict[str, Farm], farm_of_jobs: Farm, name: str
+    farms: dict[str, CopyOfFarm], farm_of_jobs: CopyOfFarm, name: str
 ) -> None:
     assert_frame_equal(farms["here"].table(name), farm_of_jobs.table(name), abs_tol=1e-6)
 
 
-def test_every_step__ran_as_a_databricks_run(farms: dict[str, Farm], cluster: Workspace) -> None:
+def test_every_step__ran_as_a_databricks_run(farms: dict[str, CopyOfFarm], cluster: Workspace) -> None:
     assert set(farms["launched"].provenance) == {"gold/iot_data", FEATURES, *MODELS, FORECASTS, PREDICTIONS, ACCURACY}
     steps = {"add_export", "score_days"} | {name.replace("/", "__") for name in (FEATURES, *MODELS, ACCURACY)}
     assert steps <= {name for name, result in cluster.runs() if result == "SUCCESS"}
 
 
-def test_launched_assets__have_the_same_provenance(farms: dict[str, Farm]) -> None:
+def test_launched_assets__have_the_same_provenance(farms: dict[str, CopyOfFarm]) -> None:
     here, launched = (
         {
             asset: sorted(tag for tag in tags if tag.startswith("dagster/input_data_version"))
@@ -261,7 +261,7 @@ def test_launched_assets__have_the_same_provenance(farms: dict[str, Farm]) -> No
 
 
 def test_models_of_launched_steps__are_on_the_server_with_alias_signature_and_artifacts(
-    farms: dict[str, Farm], mlflow_server: str, monkeypatch: pytest.MonkeyPatch
+    farms: dict[str, CopyOfFarm], mlflow_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_server)
     client = MlflowClient(mlflow_server)
@@ -278,7 +278,7 @@ def test_models_of_launched_steps__are_on_the_server_with_alias_signature_and_ar
 
 
 def test_verify__finds_everything_of_the_launched_farm(
-    farms: dict[str, Farm], farm_of_jobs: Farm, variables: dict[str, dict[str, str]]
+    farms: dict[str, CopyOfFarm], farm_of_jobs: CopyOfFarm, variables: dict[str, dict[str, str]]
 ) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(farms["launched"].root), "COLUMNS": "300"}
     done = subprocess.run(

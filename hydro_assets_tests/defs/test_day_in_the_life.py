@@ -7,18 +7,14 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from hydro_assets.defs.assets import all_assets
 from hydro_assets.defs.attempts import REFRESH_JOB
-from hydro_assets.defs.checks import all_checks, health_checks
-from hydro_assets.defs.jobs.asset_jobs import jobs
-from hydro_assets.defs.resources.by_environment import resources
 from hydro_assets.defs.sensors.gold_watcher import gold_watcher
-from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import StorageLog
 from hydro_assets.lakehouse.warehouse_log import change_log
 from hydro_assets.settings import Settings
 from hydro_assets.tables import GOLD_IOT_DATA
 from hydro_assets_tests.builders.gold_rows import gold_rows
+from hydro_assets_tests.builders.graph_farm import GraphFarm
 
 FIRST = date(2026, 1, 5)
 FEATURES = "feature_store.sensor_features"
@@ -28,15 +24,9 @@ def day(n: int) -> date:
     return FIRST + timedelta(days=n - 1)
 
 
-class Farm:
+class WatchedGraph(GraphFarm):
     def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
-        self.lakehouse, self.instance = Lakehouse(settings), instance
-        self.defs = dg.Definitions(
-            assets=all_assets(settings),
-            asset_checks=all_checks(settings),
-            jobs=jobs(settings, health_checks(settings)),
-            resources=resources(settings),
-        )
+        super().__init__(settings, instance)
         self.sensor = gold_watcher(settings, change_log)
         self.log = StorageLog(str(settings.table_root), settings.table)
         self.cursor: str | None = None
@@ -49,17 +39,12 @@ class Farm:
         )
         evaluated = self.sensor.evaluate_tick(context)
         self.cursor, self.told = evaluated.cursor, str(evaluated.skip_message)
-        job = self.defs.resolve_job_def(REFRESH_JOB)
-        done = {}
-        for request in evaluated.run_requests or []:
-            result = job.execute_in_process(
-                instance=self.instance,
-                partition_key=request.partition_key,
-                tags=dict(request.tags),
-                raise_on_error=False,
+        return {
+            request.tags["hydro/days"].replace("2026-01-", ""): self.run(
+                REFRESH_JOB, partition_key=request.partition_key, tags=dict(request.tags)
             )
-            done[request.tags["hydro/days"].replace("2026-01-", "")] = result.success
-        return done
+            for request in evaluated.run_requests or []
+        }
 
     def days_written_by(self, versions: range) -> set[int]:
         reading = self.log.read(FEATURES, None)
@@ -74,13 +59,13 @@ class Farm:
 
 
 @pytest.fixture
-def farm(make_settings: Callable[..., Settings]) -> Iterator[Farm]:
+def farm(make_settings: Callable[..., Settings]) -> Iterator[WatchedGraph]:
     settings = make_settings(feature_step="30min", partitions_start=FIRST)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Farm(settings, instance)
+        yield WatchedGraph(settings, instance)
 
 
-def test_watcher_and_jobs__rebuild_the_right_days_and_stop_the_broken_one(farm: Farm) -> None:
+def test_watcher_and_jobs__rebuild_the_right_days_and_stop_the_broken_one(farm: WatchedGraph) -> None:
     rows = gold_rows(1, datetime(2026, 1, 5), timedelta(days=5), timedelta(minutes=20)).with_columns(
         system_id=pl.lit("a")
     )

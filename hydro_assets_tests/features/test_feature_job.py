@@ -28,7 +28,7 @@ def two_systems() -> pl.DataFrame:
     return pl.concat([a.with_columns(system_id=pl.lit("a")), b.with_columns(system_id=pl.lit("b"))])
 
 
-def farm(make_settings: Callable[..., Settings], gold: pl.DataFrame, **overrides: object) -> Lakehouse:
+def with_gold(make_settings: Callable[..., Settings], gold: pl.DataFrame, **overrides: object) -> Lakehouse:
     settings = make_settings(**{"feature_step": "10min", "timezone": "Europe/Amsterdam", **overrides})
     lakehouse = Lakehouse(settings)
     lakehouse.append(GOLD_IOT_DATA, gold)
@@ -60,7 +60,7 @@ def test_build__distributed_equals_the_whole_history_at_once(
     make_settings: Callable[..., Settings], overrides: dict[str, object]
 ) -> None:
     gold = two_systems()
-    lakehouse = farm(make_settings, gold, **overrides)
+    lakehouse = with_gold(make_settings, gold, **overrides)
     built = build_sensor_features(lakehouse, FIRST, LAST)
     expected = whole_history(lakehouse, gold)
     assert_same(stored(lakehouse).select(expected.columns), expected, 1e-9)
@@ -68,7 +68,7 @@ def test_build__distributed_equals_the_whole_history_at_once(
 
 
 def test_build__any_single_day_again_gives_the_same_rows(make_settings: Callable[..., Settings]) -> None:
-    lakehouse = farm(make_settings, two_systems())
+    lakehouse = with_gold(make_settings, two_systems())
     build_sensor_features(lakehouse, FIRST, LAST)
     before = stored(lakehouse)
     for day in (DAYS[0], DAYS[3], DAYS[5]):
@@ -77,7 +77,7 @@ def test_build__any_single_day_again_gives_the_same_rows(make_settings: Callable
 
 
 def test_build__overlapping_ranges_touch_only_their_own_days(make_settings: Callable[..., Settings]) -> None:
-    lakehouse = farm(make_settings, two_systems())
+    lakehouse = with_gold(make_settings, two_systems())
     build_sensor_features(lakehouse, DAYS[1], DAYS[4])
     build_sensor_features(lakehouse, DAYS[2], DAYS[6])
     expected = whole_history(lakehouse, two_systems()).filter((pl.col("date") >= DAYS[1]) & (pl.col("date") < DAYS[6]))
@@ -86,7 +86,7 @@ def test_build__overlapping_ranges_touch_only_their_own_days(make_settings: Call
 
 def test_build__late_rows_reach_their_day_and_the_next_but_no_other(make_settings: Callable[..., Settings]) -> None:
     gold = two_systems()
-    lakehouse = farm(make_settings, gold.filter((pl.col("system_id") == "a") | (pl.col("date") != DAYS[3])))
+    lakehouse = with_gold(make_settings, gold.filter((pl.col("system_id") == "a") | (pl.col("date") != DAYS[3])))
     build_sensor_features(lakehouse, FIRST, LAST)
     lakehouse.append(GOLD_IOT_DATA, gold.filter((pl.col("system_id") == "b") & (pl.col("date") == DAYS[3])))
     build_sensor_features(lakehouse, DAYS[2], DAYS[5])  # the wall-clock day, its UTC days and the look-back after it
@@ -95,7 +95,7 @@ def test_build__late_rows_reach_their_day_and_the_next_but_no_other(make_setting
 
 
 def test_build__without_a_reading_in_the_range_nothing_is_emptied(make_settings: Callable[..., Settings]) -> None:
-    lakehouse = farm(make_settings, two_systems())
+    lakehouse = with_gold(make_settings, two_systems())
     build_sensor_features(lakehouse, DAYS[0], DAYS[1])
     rows = stored(lakehouse).height
     with pytest.raises(DataContractError, match=r"no reading from 2027-01-01 to 2027-01-01; it covers 2026-03-23"):
@@ -104,7 +104,7 @@ def test_build__without_a_reading_in_the_range_nothing_is_emptied(make_settings:
 
 
 def test_build__notes_the_gold_version_it_read(make_settings: Callable[..., Settings]) -> None:
-    lakehouse = farm(make_settings, two_systems())
+    lakehouse = with_gold(make_settings, two_systems())
     built = build_sensor_features(lakehouse, DAYS[0], DAYS[1], {"run": "r1"})
     from deltalake import DeltaTable
 

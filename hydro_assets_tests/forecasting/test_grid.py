@@ -7,7 +7,7 @@ import pytest
 from hydro_assets.errors import TableError
 from hydro_assets.forecasting.actuals import actuals
 from hydro_assets.forecasting.grid import TimeGrid, by_chunks
-from hydro_assets_tests.builders.synthetic import START, STEP, farm
+from hydro_assets_tests.builders.synthetic import START, STEP, synthetic_rows
 
 GAP = timedelta(minutes=5)
 
@@ -34,7 +34,7 @@ def test_window__never_reaches_over_a_gap() -> None:
 
 
 def test_window__never_reaches_into_another_system() -> None:
-    frame = pl.concat([farm(4, ("a",)), farm(4, ("b",), seed=2)])
+    frame = pl.concat([synthetic_rows(4, ("a",)), synthetic_rows(4, ("b",), seed=2)])
     grid = TimeGrid.of(frame, STEP, GAP, padding=2)
     first_of_b = grid.windows("ph_level", np.array([4]), 3)[0]
     assert np.isnan(first_of_b[:2]).all()
@@ -48,7 +48,7 @@ def test_actuals__are_found_by_their_time() -> None:
 
 
 def test_actuals__are_of_the_same_system() -> None:
-    frame = pl.concat([farm(4, ("a",)), farm(8, ("b",), seed=2)])
+    frame = pl.concat([synthetic_rows(4, ("a",)), synthetic_rows(8, ("b",), seed=2)])
     grid = TimeGrid.of(frame, STEP, GAP)
     came = actuals(grid, "ph_level", [4])
     assert np.isnan(came[:4]).all()
@@ -56,7 +56,7 @@ def test_actuals__are_of_the_same_system() -> None:
 
 
 def test_rows_before__stay_in_their_system() -> None:
-    grid = TimeGrid.of(pl.concat([farm(4, ("a",)), farm(4, ("b",))]), STEP, GAP)
+    grid = TimeGrid.of(pl.concat([synthetic_rows(4, ("a",)), synthetic_rows(4, ("b",))]), STEP, GAP)
     np.testing.assert_array_equal(grid.rows_before(np.array([3, 5, 7]), 2), [1, 4, 5])
 
 
@@ -70,7 +70,7 @@ def test_rows_before__stay_in_their_system() -> None:
 )
 def test_grid__refuses_rows_that_are_not_on_it(change: pl.Expr, said: str) -> None:
     with pytest.raises(TableError, match=said.replace("(", r"\(").replace(")", r"\)")):
-        TimeGrid.of(farm(3).with_columns(timestamp=change), STEP, GAP, padding=2)
+        TimeGrid.of(synthetic_rows(3).with_columns(timestamp=change), STEP, GAP, padding=2)
 
 
 def test_chunks__give_the_same_as_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ from hydro_assets.forecasting.model import Bases
 from hydro_assets.training.fit_boosting import fit_boosting
 from hydro_assets.training.fit_recurrent import fit_recurrent
 from hydro_assets.training.samples import LearnerFit, Samples
-from hydro_assets_tests.builders.synthetic import STEP, farm, quick
+from hydro_assets_tests.builders.synthetic import STEP, quick, synthetic_rows
 
 SETTINGS = quick()
 TASK = Task.of(("ph_level", "tds_level"), (1, 5), SETTINGS.sequence_length, STEP, SETTINGS.gap_limit)
@@ -47,13 +47,13 @@ def forecast(learner: Learner, data: Samples) -> np.ndarray:
 
 @every_learner
 def test_learner__fitted_twice_gives_equal_forecasts(learn: Callable[[Samples], LearnerFit]) -> None:
-    data = samples(farm(600))
+    data = samples(synthetic_rows(600))
     np.testing.assert_array_equal(*(forecast(learn(data).learner, data) for _ in range(2)))
 
 
 @every_learner
 def test_learner__saved_and_loaded_forecasts_the_same(learn: Callable[[Samples], LearnerFit], tmp_path: Path) -> None:
-    data = samples(farm(600))
+    data = samples(synthetic_rows(600))
     learner = learn(data).learner
     again = type(learner).load(TASK, tmp_path, learner.save(tmp_path))
     np.testing.assert_array_equal(forecast(again, data), forecast(learner, data))
@@ -65,7 +65,7 @@ def test_learner__saved_and_loaded_forecasts_the_same(learn: Callable[[Samples],
 
 @every_learner
 def test_learner__forecasts_in_the_targets_units(learn: Callable[[Samples], LearnerFit]) -> None:
-    data = samples(farm(600))
+    data = samples(synthetic_rows(600))
     made = forecast(learn(data).learner, data)[30:]
     assert made.shape[1:] == (2, 2)
     assert ((made[:, 0] > 5) & (made[:, 0] < 7)).all()
@@ -75,7 +75,7 @@ def test_learner__forecasts_in_the_targets_units(learn: Callable[[Samples], Lear
 @every_learner
 def test_learner__takes_null_rows_and_a_dead_sensor(learn: Callable[[Samples], LearnerFit]) -> None:
     holes = pl.int_range(pl.len()) % 7 == 0
-    frame = farm(600).with_columns(
+    frame = synthetic_rows(600).with_columns(
         ph_level=pl.when(holes).then(None).otherwise("ph_level"), air_humidity=pl.lit(None, pl.Float64)
     )
     data = samples(frame)
@@ -84,26 +84,26 @@ def test_learner__takes_null_rows_and_a_dead_sensor(learn: Callable[[Samples], L
 
 @every_learner
 def test_learner__takes_a_series_of_one_value(learn: Callable[[Samples], LearnerFit]) -> None:
-    data = samples(farm(600).with_columns(ph_level=pl.lit(6.0)))
+    data = samples(synthetic_rows(600).with_columns(ph_level=pl.lit(6.0)))
     np.testing.assert_allclose(forecast(learn(data).learner, data)[20:, 0], 6.0, atol=1e-6)
 
 
 @every_learner
 def test_learner__takes_a_series_of_thirty_rows(learn: Callable[[Samples], LearnerFit]) -> None:
-    learner, short = learn(samples(farm(600))).learner, samples(farm(30, seed=5))
+    learner, short = learn(samples(synthetic_rows(600))).learner, samples(synthetic_rows(30, seed=5))
     assert np.isfinite(forecast(learner, short)).all()
 
 
 @every_learner
 def test_learner__forecasts_no_rows_as_no_rows(learn: Callable[[Samples], LearnerFit]) -> None:
-    data = samples(farm(600))
+    data = samples(synthetic_rows(600))
     none = np.empty(0, np.int64)
     assert learn(data).learner.predict(data.grid, none, data.base[none]).shape == (0, 2, 2)
 
 
 @every_learner
 def test_learner__does_not_see_the_future(learn: Callable[[Samples], LearnerFit]) -> None:
-    frame = farm(600)
+    frame = synthetic_rows(600)
     data = samples(frame)
     learner = learn(data).learner
     late = pl.int_range(pl.len()) >= 300
@@ -121,7 +121,7 @@ def base_of(frame: pl.DataFrame) -> tuple[TimeGrid, BaseForecast]:
 
 
 def test_base__saved_and_loaded_forecasts_the_same() -> None:
-    grid, base = base_of(farm(600))
+    grid, base = base_of(synthetic_rows(600))
     again = BaseForecast.from_json(TASK, base.to_json())
     assert again.digest == base.digest
     rows = np.arange(600)
@@ -132,7 +132,7 @@ def test_base__saved_and_loaded_forecasts_the_same() -> None:
 def test_base__forecasts_null_rows_and_constants_in_the_targets_unit(value: str) -> None:
     level = pl.lit(6.0) if value == "constant" else pl.col("ph_level")
     holes = pl.int_range(pl.len()) % 7 == 0
-    grid, base = base_of(farm(600).with_columns(ph_level=pl.when(holes).then(None).otherwise(level)))
+    grid, base = base_of(synthetic_rows(600).with_columns(ph_level=pl.when(holes).then(None).otherwise(level)))
     made = Bases(grid).of(base, np.arange(600))
     assert ((made.base[20:] > 5.5) & (made.base[20:] < 6.5)).all()
     assert (made.expected[20:] >= 0).all()
@@ -140,7 +140,7 @@ def test_base__forecasts_null_rows_and_constants_in_the_targets_unit(value: str)
 
 def test_base__knows_nothing_where_the_target_is_stale() -> None:
     minute = pl.int_range(pl.len())
-    frame = farm(600)
+    frame = synthetic_rows(600)
     _, base = base_of(frame)
     silent = frame.with_columns(ph_level=pl.when(minute < 400).then("ph_level"))
     made = Bases(TimeGrid.of(silent, STEP, timedelta(minutes=5), TASK.padding)).of(base, np.arange(600))
@@ -150,11 +150,13 @@ def test_base__knows_nothing_where_the_target_is_stale() -> None:
 
 def test_baseline__is_the_best_of_three_on_validation() -> None:
     steps = np.arange(4 * 1440)
-    daily = farm(steps.size).with_columns(ph_level=pl.Series(6 + 0.5 * np.sin(steps * 2 * np.pi / 1440) ** 3))
+    daily = synthetic_rows(steps.size).with_columns(ph_level=pl.Series(6 + 0.5 * np.sin(steps * 2 * np.pi / 1440) ** 3))
     task = Task.of(("ph_level",), (1, 360), 12, STEP, SETTINGS.gap_limit)
     grid = TimeGrid.of(daily, STEP, SETTINGS.gap_limit, task.padding)
     actual, cut = actuals(grid, "ph_level", task.horizons), 3 * 1440
     base = BaseForecast.fit(grid, task, "ph_level", actual, np.arange(cut), np.arange(cut, steps.size - 360))
     assert base.baseline == ("same_time_yesterday", "same_time_yesterday")
-    _, noise = base_of(farm(600).with_columns(ph_level=pl.Series(6 + np.random.default_rng(0).normal(size=600))))
+    _, noise = base_of(
+        synthetic_rows(600).with_columns(ph_level=pl.Series(6 + np.random.default_rng(0).normal(size=600)))
+    )
     assert noise.baseline == ("short_mean", "short_mean")

@@ -10,11 +10,11 @@ from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.forecasting.learner import Task
 from hydro_assets.forecasting.model import Bases, TargetModel, credibility, ensemble
 from hydro_assets.forecasting.weights import LEARNING_RATE, ExponentialWeights
-from hydro_assets_tests.builders.synthetic import STEP, farm
+from hydro_assets_tests.builders.synthetic import STEP, synthetic_rows
 
 NEVER = -(2**62)
 TASK = Task.of(("ph_level",), (1, 5), 12, STEP, timedelta(minutes=5))
-GRID = TimeGrid.of(farm(600), STEP, timedelta(minutes=5), TASK.padding)
+GRID = TimeGrid.of(synthetic_rows(600), STEP, timedelta(minutes=5), TASK.padding)
 ACTUAL = actuals(GRID, "ph_level", TASK.horizons)
 ROWS = np.arange(600)
 BASE = BaseForecast.fit(GRID, TASK, "ph_level", ACTUAL, ROWS[:400], ROWS[420:560])

@@ -11,18 +11,18 @@ from polars.testing import assert_frame_equal
 from hydro_assets.errors import ModelUnavailableError, TableError
 from hydro_assets.forecasting.package import PREDICTION_SCHEMA, PROBABILITY_SCHEMA, ForecastPackage, predict_all
 from hydro_assets.training.train import train
-from hydro_assets_tests.builders.synthetic import START, STEP, farm, quick
+from hydro_assets_tests.builders.synthetic import START, STEP, quick, synthetic_rows
 
 TARGETS = ("ph_level", "tds_level")
 
 
 @pytest.fixture(scope="module", params=["lstm", "gru", "lightgbm"])
 def package(request: pytest.FixtureRequest) -> ForecastPackage:
-    return train(request.param, farm(systems=("a", "b")), quick(targets=TARGETS, lead_times=["5min"])).package
+    return train(request.param, synthetic_rows(systems=("a", "b")), quick(targets=TARGETS, lead_times=["5min"])).package
 
 
 def test_package__has_one_row_per_row_target_and_horizon(package: ForecastPackage) -> None:
-    frame = farm(100, systems=("b", "a"))
+    frame = synthetic_rows(100, systems=("b", "a"))
     out = package.predict(frame)
     assert out.schema == PREDICTION_SCHEMA
     assert out.height == 4 * frame.height
@@ -30,7 +30,7 @@ def test_package__has_one_row_per_row_target_and_horizon(package: ForecastPackag
 
 
 def test_package__forecasts_in_ph_with_bounds_in_order(package: ForecastPackage) -> None:
-    out = package.predict(farm(200)).filter(quality="ok", target="ph_level")
+    out = package.predict(synthetic_rows(200)).filter(quality="ok", target="ph_level")
     assert out["prediction"].is_between(5, 7).all()
     ordered = (pl.col("lower_95") <= pl.col("lower_80")) & (pl.col("lower_80") <= pl.col("prediction"))
     ordered &= (pl.col("prediction") <= pl.col("upper_80")) & (pl.col("upper_80") <= pl.col("upper_95"))
@@ -38,13 +38,13 @@ def test_package__forecasts_in_ph_with_bounds_in_order(package: ForecastPackage)
 
 
 def test_package__scores_the_newest_rows_whose_truth_is_unknown(package: ForecastPackage) -> None:
-    last = package.predict(farm(100)).tail(4)
+    last = package.predict(synthetic_rows(100)).tail(4)
     assert last["timestamp"][0] == START + 99 * STEP
     assert last["prediction"].null_count() == 0
 
 
 def test_package__scores_a_part_as_it_scores_all(package: ForecastPackage) -> None:
-    frame, start, end = farm(900), START + 700 * STEP, START + 800 * STEP
+    frame, start, end = synthetic_rows(900), START + 700 * STEP, START + 800 * STEP
     everything = package.predict(frame).filter(pl.col("timestamp").is_between(start, end, closed="left"))
     near = frame.filter(pl.col("timestamp").is_between(start - package.info.lookback, end, closed="left"))
     assert package.predict(frame, start, end).equals(everything)
@@ -52,7 +52,7 @@ def test_package__scores_a_part_as_it_scores_all(package: ForecastPackage) -> No
 
 
 def test_package__does_not_see_the_future(package: ForecastPackage) -> None:
-    frame, now = farm(400), START + 300 * STEP
+    frame, now = synthetic_rows(400), START + 300 * STEP
     later = pl.col("timestamp") > now
     changed = frame.with_columns(
         pl.when(later).then(pl.col(c) * 1.3).otherwise(c).alias(c) for c in ("ph_level", "tds_level")
@@ -62,14 +62,14 @@ def test_package__does_not_see_the_future(package: ForecastPackage) -> None:
 
 
 def test_package__forecasts_an_unseen_system(package: ForecastPackage) -> None:
-    out = package.predict(farm(100, systems=("never seen",)))
+    out = package.predict(synthetic_rows(100, systems=("never seen",)))
     assert out.filter(quality="ok", target="ph_level")["prediction"].is_between(5, 7).all()
     assert out["quality"].value_counts().filter(quality="ok")["count"][0] > 300
 
 
 def test_package__says_why_a_row_has_no_forecast(package: ForecastPackage) -> None:
     minute = pl.int_range(pl.len())
-    frame = farm(200).with_columns(
+    frame = synthetic_rows(200).with_columns(
         ph_level=pl.when(minute.is_between(100, 108))
         .then(None)
         .when(minute.is_between(150, 160))
@@ -81,31 +81,31 @@ def test_package__says_why_a_row_has_no_forecast(package: ForecastPackage) -> No
     assert reasons[50] == "ok"
     assert reasons[106] == "stale_input"
     assert reasons[160] == "out_of_range_input"
-    absent = package.predict(farm(50).drop("ph_level")).filter(target="ph_level")
+    absent = package.predict(synthetic_rows(50).drop("ph_level")).filter(target="ph_level")
     assert absent["quality"].unique().to_list() == ["unknown_target"]
     assert absent["prediction"].null_count() == absent.height
 
 
 def test_package__starts_a_new_window_after_a_gap(package: ForecastPackage) -> None:
-    frame, after = farm(560, missing=(120, 400)), pl.col("timestamp") >= START + 400 * STEP
+    frame, after = synthetic_rows(560, missing=(120, 400)), pl.col("timestamp") >= START + 400 * STEP
     alone = package.predict(frame.filter(after))
     assert package.predict(frame).filter(after).equals(alone)
     assert alone["quality"][0] == "no_window"
 
 
 def test_package__forecasts_no_rows_as_no_rows(package: ForecastPackage) -> None:
-    assert package.predict(farm(100).clear()).is_empty()
-    assert package.predict(farm(100), start=START + timedelta(days=9)).is_empty()
+    assert package.predict(synthetic_rows(100).clear()).is_empty()
+    assert package.predict(synthetic_rows(100), start=START + timedelta(days=9)).is_empty()
 
 
 def test_package__refuses_another_grid(package: ForecastPackage) -> None:
     with pytest.raises(TableError, match="grid"):
-        package.predict(farm(100).with_columns(pl.col("timestamp") + pl.duration(seconds=30)))
+        package.predict(synthetic_rows(100).with_columns(pl.col("timestamp") + pl.duration(seconds=30)))
 
 
 def test_package__gives_the_same_in_a_clean_process(package: ForecastPackage, tmp_path: Path) -> None:
     package.save(tmp_path / "package")
-    frame = farm(150)
+    frame = synthetic_rows(150)
     frame.write_parquet(tmp_path / "rows.parquet")
     code = f"""
 import sys
@@ -152,7 +152,7 @@ def test_package__that_is_damaged_is_refused_with_a_remedy(
 
 
 def test_package__gives_no_probability_where_it_knows_nothing(package: ForecastPackage) -> None:
-    frame = farm(100)
+    frame = synthetic_rows(100)
     silent = pl.col("timestamp") > frame["timestamp"][60]
     unknown = frame.with_columns(is_env_optimal=pl.when(~silent).then("is_env_optimal"))
     out = package.probabilities(unknown)
@@ -166,7 +166,7 @@ def test_package__gives_no_probability_where_it_knows_nothing(package: ForecastP
 
 
 def test_package__gives_baselines_beside_the_actuals(package: ForecastPackage) -> None:
-    frame = farm(400)
+    frame = synthetic_rows(400)
     start, end = START + 300 * STEP, START + 310 * STEP
     out = package.baselines(frame, start, end)
     assert out.height == 10 * 4
@@ -180,7 +180,7 @@ def test_package__gives_baselines_beside_the_actuals(package: ForecastPackage) -
 
 
 def test_predict_all__is_predict_of_each(package: ForecastPackage) -> None:
-    frame, start = farm(400), START + 350 * STEP
+    frame, start = synthetic_rows(400), START + 350 * STEP
     both = predict_all({"one": package, "two": package}, frame, start, None)
     alone = package.predict(frame, start)
     assert both["one"].equals(alone)

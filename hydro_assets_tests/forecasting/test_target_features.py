@@ -6,7 +6,7 @@ import pytest
 from hydro_assets.forecasting import target_features as origin
 from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.forecasting.learner import window_steps
-from hydro_assets_tests.builders.synthetic import STEP, farm
+from hydro_assets_tests.builders.synthetic import STEP, synthetic_rows
 
 NAN = np.nan
 
@@ -52,7 +52,7 @@ def test_short_mean_steps__fit_the_grid(step: timedelta, expected: list[int]) ->
 
 def test_day_change__is_what_followed_at_this_time_of_day_found_by_time() -> None:
     steps = 3 * 1440 + 120
-    frame = farm(steps, missing=(2000, 2400))
+    frame = synthetic_rows(steps, missing=(2000, 2400))
     grid = TimeGrid.of(frame, STEP, timedelta(minutes=5))
     by_minute = np.full(steps, NAN)
     by_minute[grid.steps - grid.steps.min()] = grid.values("ph_level")
@@ -65,7 +65,7 @@ def test_day_change__is_what_followed_at_this_time_of_day_found_by_time() -> Non
 
 @pytest.mark.parametrize("horizon", [5, 1440])
 def test_day_change__reads_nothing_after_the_origin(horizon: int) -> None:
-    frame, row = farm(2000), np.array([1700])
+    frame, row = synthetic_rows(2000), np.array([1700])
     grid = TimeGrid.of(frame, STEP, timedelta(minutes=5))
     values = grid.values("ph_level")
     later = np.where(np.arange(2000) > 1700, 99.0, values)

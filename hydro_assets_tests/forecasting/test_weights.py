@@ -6,11 +6,11 @@ import pytest
 from hydro_assets.forecasting.actuals import actuals
 from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.forecasting.weights import ExponentialWeights, hindcast_rows, reach, spacing
-from hydro_assets_tests.builders.synthetic import STEP, farm
+from hydro_assets_tests.builders.synthetic import STEP, synthetic_rows
 
 
 def setup(steps: int = 400) -> tuple[TimeGrid, np.ndarray, np.ndarray]:
-    grid = TimeGrid.of(farm(steps), STEP, timedelta(minutes=5))
+    grid = TimeGrid.of(synthetic_rows(steps), STEP, timedelta(minutes=5))
     return grid, np.arange(steps), actuals(grid, "ph_level", [5])
 
 

@@ -69,106 +69,112 @@ def export(path: Path, ph: float = 6.0, minutes: int = 20, start: str = "2026-03
 
 
 @pytest.fixture
-def farm(make_settings: Callable[..., Settings]) -> Lakehouse:
+def lakehouse(make_settings: Callable[..., Settings]) -> Lakehouse:
     return Lakehouse(make_settings(minimum_records=5))
 
 
-def in_force(farm: Lakehouse) -> list[float]:
+def in_force(lakehouse: Lakehouse) -> list[float]:
     """pH that features would be built from, of every instant."""
-    gold = farm.read_polars("gold.iot_data")
-    return tidy_readings(gold, FeatureSpec.for_farm(farm.settings, gold.columns))["ph_level"].to_list()
+    gold = lakehouse.read_polars("gold.iot_data")
+    return tidy_readings(gold, FeatureSpec.for_farm(lakehouse.settings, gold.columns))["ph_level"].to_list()
 
 
-def test_import__refuses_a_column_in_another_unit_before_anything_is_written(farm: Lakehouse, tmp_path: Path) -> None:
+def test_import__refuses_a_column_in_another_unit_before_anything_is_written(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
     with pytest.raises(SourceFileError, match="20 of 20 cells of DHT_temp lie outside"):
-        import_export(farm, export(tmp_path / "farm.csv", DHT_temp=75.2), None, NOW)
-    assert not farm.exists("gold.iot_data")
-    assert not farm.exists("gold.imports")
+        import_export(lakehouse, export(tmp_path / "farm.csv", DHT_temp=75.2), None, NOW)
+    assert not lakehouse.exists("gold.iot_data")
+    assert not lakehouse.exists("gold.imports")
 
 
-def test_import__is_numbered_counted_and_judged_by_what_is_in_force(farm: Lakehouse, tmp_path: Path) -> None:
-    first = import_export(farm, export(tmp_path / "a.csv"), None, NOW)
-    again = import_export(farm, export(tmp_path / "a.csv"), None, NOW)
-    corrected = import_export(farm, export(tmp_path / "a.csv", ph=6.5, minutes=5), None, NOW)
+def test_import__is_numbered_counted_and_judged_by_what_is_in_force(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    first = import_export(lakehouse, export(tmp_path / "a.csv"), None, NOW)
+    again = import_export(lakehouse, export(tmp_path / "a.csv"), None, NOW)
+    corrected = import_export(lakehouse, export(tmp_path / "a.csv", ph=6.5, minutes=5), None, NOW)
     assert [d.import_id for d in (first, again, corrected)] == [1, None, 2]
     assert str(again) == "all 20 readings are in Gold already, nothing changed"
     assert "20 readings in the file = 20 added + 0 already there + 0 merged + 0 left out" in str(first)
     assert any("5 readings differ from what Gold holds" in n for n in corrected.notes)
-    assert in_force(farm) == [6.5] * 5 + [6.0] * 15
-    back = import_export(farm, export(tmp_path / "a.csv"), None, NOW)
+    assert in_force(lakehouse) == [6.5] * 5 + [6.0] * 15
+    back = import_export(lakehouse, export(tmp_path / "a.csv"), None, NOW)
     assert (back.added, back.known) == (5, 15)
-    assert in_force(farm) == [6.0] * 20
-    assert [(e.import_id, e.added) for e in entries(farm)] == [(1, 20), (2, 5), (3, 5)]
+    assert in_force(lakehouse) == [6.0] * 20
+    assert [(e.import_id, e.added) for e in entries(lakehouse)] == [(1, 20), (2, 5), (3, 5)]
 
 
-def test_import__counts_after_an_earlier_one_though_the_clock_was_set_back(farm: Lakehouse, tmp_path: Path) -> None:
-    import_export(farm, export(tmp_path / "a.csv"), None, NOW)
-    import_export(farm, export(tmp_path / "b.csv", ph=6.5), None, NOW - timedelta(days=1))
-    assert in_force(farm) == [6.5] * 20
+def test_import__counts_after_an_earlier_one_though_the_clock_was_set_back(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    import_export(lakehouse, export(tmp_path / "a.csv"), None, NOW)
+    import_export(lakehouse, export(tmp_path / "b.csv", ph=6.5), None, NOW - timedelta(days=1))
+    assert in_force(lakehouse) == [6.5] * 20
 
 
-def test_import__of_another_sensor_at_the_same_instants_completes_them(farm: Lakehouse, tmp_path: Path) -> None:
-    import_export(farm, export(tmp_path / "ph.csv"), None, NOW)
+def test_import__of_another_sensor_at_the_same_instants_completes_them(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    import_export(lakehouse, export(tmp_path / "ph.csv"), None, NOW)
     (tmp_path / "rh.csv").write_text(
         "timestamp,humidity\n" + "".join(f"2026-03-02 11:{m:02d}:00,60\n" for m in range(20))
     )
-    assert import_export(farm, tmp_path / "rh.csv", None, NOW).added == 20
-    gold = farm.read_polars("gold.iot_data")
-    tidy = tidy_readings(gold, FeatureSpec.for_farm(farm.settings, gold.columns))
+    assert import_export(lakehouse, tmp_path / "rh.csv", None, NOW).added == 20
+    gold = lakehouse.read_polars("gold.iot_data")
+    tidy = tidy_readings(gold, FeatureSpec.for_farm(lakehouse.settings, gold.columns))
     assert tidy.select("ph_level", "air_humidity").rows() == [(6.0, 60.0)] * 20
     assert {f.name for f in day_findings(gold, date(2026, 3, 2)) if not f.passed} == {
         "tds_level_complete", "air_temperature_complete",
     }  # fmt: skip
 
 
-def test_forget__takes_exactly_one_import_back(farm: Lakehouse, tmp_path: Path) -> None:
-    import_export(farm, export(tmp_path / "a.csv"), None, NOW)
-    import_export(farm, export(tmp_path / "b.csv", ph=6.5, minutes=5), None, NOW)
-    import_export(farm, export(tmp_path / "c.csv", start="2026-03-04 11"), "north", NOW)
-    entry, gone = forget_import(farm, 2, NOW)
+def test_forget__takes_exactly_one_import_back(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    import_export(lakehouse, export(tmp_path / "a.csv"), None, NOW)
+    import_export(lakehouse, export(tmp_path / "b.csv", ph=6.5, minutes=5), None, NOW)
+    import_export(lakehouse, export(tmp_path / "c.csv", start="2026-03-04 11"), "north", NOW)
+    entry, gone = forget_import(lakehouse, 2, NOW)
     assert (entry.source_file, gone) == ("b.csv", 5)
-    assert in_force(farm)[:20] == [6.0] * 20
-    assert farm.rows_by_day("gold.iot_data") == {date(2026, 3, 2): 20, date(2026, 3, 4): 20}
-    forget_import(farm, 3, NOW)
-    assert farm.rows_by_day("gold.iot_data") == {date(2026, 3, 2): 20}
-    assert farm.read_polars("gold.dim_time")["date"].unique().to_list() == [date(2026, 3, 2)]
+    assert in_force(lakehouse)[:20] == [6.0] * 20
+    assert lakehouse.rows_by_day("gold.iot_data") == {date(2026, 3, 2): 20, date(2026, 3, 4): 20}
+    forget_import(lakehouse, 3, NOW)
+    assert lakehouse.rows_by_day("gold.iot_data") == {date(2026, 3, 2): 20}
+    assert lakehouse.read_polars("gold.dim_time")["date"].unique().to_list() == [date(2026, 3, 2)]
     with pytest.raises(HydroError, match="taken back on 2026-03-10"):
-        forget_import(farm, 2, NOW)
+        forget_import(lakehouse, 2, NOW)
     with pytest.raises(HydroError, match="no import 9; in force: 1"):
-        forget_import(farm, 9, NOW)
-    assert import_export(farm, export(tmp_path / "b.csv", ph=6.5, minutes=5), None, NOW).import_id == 4
+        forget_import(lakehouse, 9, NOW)
+    assert import_export(lakehouse, export(tmp_path / "b.csv", ph=6.5, minutes=5), None, NOW).import_id == 4
 
 
 def test_forget__leaves_no_feature_day_without_gold_and_nothing_to_build_for_it(
-    farm: Lakehouse, tmp_path: Path
+    lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
-    import_export(farm, export(tmp_path / "a.csv"), None, NOW)
-    import_export(farm, export(tmp_path / "b.csv", start="2026-03-08 11"), None, NOW)
-    build_sensor_features(farm, date(2026, 3, 2), date(2026, 3, 9))
-    forget_import(farm, 2, NOW)
-    assert farm.days("feature_store.sensor_features") == [date(2026, 3, 2)]
-    assert outdated(farm).feature_days == ()
+    import_export(lakehouse, export(tmp_path / "a.csv"), None, NOW)
+    import_export(lakehouse, export(tmp_path / "b.csv", start="2026-03-08 11"), None, NOW)
+    build_sensor_features(lakehouse, date(2026, 3, 2), date(2026, 3, 9))
+    forget_import(lakehouse, 2, NOW)
+    assert lakehouse.days("feature_store.sensor_features") == [date(2026, 3, 2)]
+    assert outdated(lakehouse).feature_days == ()
 
 
-def test_import__replacing_takes_back_the_file_of_that_name_system_and_time(farm: Lakehouse, tmp_path: Path) -> None:
-    import_export(farm, export(tmp_path / "a.csv"), None, NOW)
-    import_export(farm, export(tmp_path / "a.csv"), "north", NOW)
-    import_export(farm, export(tmp_path / "a.csv", start="2026-03-04 11"), None, NOW)
+def test_import__replacing_takes_back_the_file_of_that_name_system_and_time(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    import_export(lakehouse, export(tmp_path / "a.csv"), None, NOW)
+    import_export(lakehouse, export(tmp_path / "a.csv"), "north", NOW)
+    import_export(lakehouse, export(tmp_path / "a.csv", start="2026-03-04 11"), None, NOW)
     told: list[str] = []
     shifted = export(tmp_path / "a.csv", start="2026-03-02 11", minutes=19, ph=6.2)
-    done = import_export(farm, shifted, None, NOW, replaces=True, report=told.append)
+    done = import_export(lakehouse, shifted, None, NOW, replaces=True, report=told.append)
     assert (done.import_id, done.added) == (4, 19)
     assert told == ["import 1 of a.csv (2026-03-02 .. 2026-03-02) is taken back"]
-    gold = farm.read_polars("gold.iot_data").group_by("system_id", "date").len().sort("system_id", "date")
+    gold = lakehouse.read_polars("gold.iot_data").group_by("system_id", "date").len().sort("system_id", "date")
     assert gold["len"].to_list() == [20, 19, 20]
 
 
-def test_import__waits_for_another_one_and_says_for_whom(farm: Lakehouse, tmp_path: Path) -> None:
+def test_import__waits_for_another_one_and_says_for_whom(lakehouse: Lakehouse, tmp_path: Path) -> None:
     told: list[str] = []
     holding, released = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with gold_lock(farm.settings, lambda line: None):
+        with gold_lock(lakehouse.settings, lambda line: None):
             holding.set()
             released.wait(30)
 
@@ -176,7 +182,7 @@ def test_import__waits_for_another_one_and_says_for_whom(farm: Lakehouse, tmp_pa
     other.start()
     holding.wait(30)
     export(tmp_path / "a.csv")
-    mine = threading.Thread(target=lambda: import_export(farm, tmp_path / "a.csv", None, NOW, report=told.append))
+    mine = threading.Thread(target=lambda: import_export(lakehouse, tmp_path / "a.csv", None, NOW, report=told.append))
     mine.start()
     while not told:
         mine.join(0.01)
@@ -184,11 +190,11 @@ def test_import__waits_for_another_one_and_says_for_whom(farm: Lakehouse, tmp_pa
     mine.join()
     other.join()
     assert f"waiting for another import (process {os.getpid()}" in told[0]
-    assert farm.rows_by_day("gold.iot_data") == {date(2026, 3, 2): 20}
+    assert lakehouse.rows_by_day("gold.iot_data") == {date(2026, 3, 2): 20}
 
 
-def test_read_exports__names_the_problems_of_all_files(farm: Lakehouse, tmp_path: Path) -> None:
+def test_read_exports__names_the_problems_of_all_files(lakehouse: Lakehouse, tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("timestamp,x\n2026-03-02 11:00:00,1\n")
     (tmp_path / "b.csv").write_text("")
     with pytest.raises(SourceFileError, match="a.csv names no sensor.*b.csv is empty"):
-        read_exports(farm, [tmp_path / "a.csv", tmp_path / "b.csv"], None, NOW, None)
+        read_exports(lakehouse, [tmp_path / "a.csv", tmp_path / "b.csv"], None, NOW, None)

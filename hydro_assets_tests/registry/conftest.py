@@ -105,7 +105,7 @@ def stocked_store(
 
 
 @pytest.fixture
-def farm(quick: Callable[..., Settings], stocked_store: Path) -> Settings:
+def stocked(quick: Callable[..., Settings], stocked_store: Path) -> Settings:
     """Settings of a farm with its own copy of the stocked store, files included."""
     settings = quick()
     shutil.copytree(stocked_store.parent, settings.root / "mlflow", dirs_exist_ok=True)

@@ -99,15 +99,15 @@ def test_server_killed_while_files_are_logged__the_champion_serves_once_it_is_ba
 
 
 def test_disk_full_while_files_are_logged__leaves_a_failed_run_and_the_champion(
-    farm: Settings,
+    stocked: Settings,
     trained: Trained,
     provenance: Provenance,
     features: pl.DataFrame,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    crown(farm, "1")
-    before = RegisteredModel(farm, "gru").load("1").predict(features)
-    room = (farm.root / "mlflow" / "mlflow.db").stat().st_size + 2_000_000
+    crown(stocked, "1")
+    before = RegisteredModel(stocked, "gru").load("1").predict(features)
+    room = (stocked.root / "mlflow" / "mlflow.db").stat().st_size + 2_000_000
     log_artifacts = MlflowClient.log_artifacts
 
     def on_a_full_disk(client: MlflowClient, *args: str) -> None:
@@ -117,21 +117,21 @@ def test_disk_full_while_files_are_logged__leaves_a_failed_run_and_the_champion(
     monkeypatch.setattr(MlflowClient, "log_artifacts", on_a_full_disk)
     large = replace(trained("gru"), log=["x" * 1000] * (2 * room // 1000))
     with pytest.raises(TrackingError, match=r"failed at the local MLflow store: .*File too large.*room on its disk"):
-        log_and_register(large, farm, provenance, features)
+        log_and_register(large, stocked, provenance, features)
 
-    failed = newest_run(farm)
+    failed = newest_run(stocked)
     assert failed.info.status == "FAILED"
     assert "File too large" in failed.data.tags["error"]
     assert {p.name for p in files_of(failed)} > {"training_log.txt"}, "it failed with some files there, one cut short"
-    assert RegisteredModel(farm, "gru").versions() == ["2", "1"]
-    assert RegisteredModel(farm, "gru").serving_version() == "1"
-    assert RegisteredModel(farm, "gru").load("1").predict(features).equals(before)
+    assert RegisteredModel(stocked, "gru").versions() == ["2", "1"]
+    assert RegisteredModel(stocked, "gru").serving_version() == "1"
+    assert RegisteredModel(stocked, "gru").load("1").predict(features).equals(before)
 
 
 def test_process_killed_while_files_are_logged__leaves_the_champion_and_no_version(
-    farm: Settings, trained: Trained, provenance: Provenance, features: pl.DataFrame
+    stocked: Settings, trained: Trained, provenance: Provenance, features: pl.DataFrame
 ) -> None:
-    crown(farm, "1")
+    crown(stocked, "1")
     code = textwrap.dedent("""
         import os, signal, sys
         from datetime import UTC, datetime
@@ -151,12 +151,12 @@ def test_process_killed_while_files_are_logged__leaves_the_champion_and_no_versi
         train_and_register(RegisteredModel(settings, "gru"), feature_rows(), provenance)
     """)
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run([sys.executable, "-c", code, str(farm.root)], capture_output=True, env=env, check=False)
+    done = subprocess.run([sys.executable, "-c", code, str(stocked.root)], capture_output=True, env=env, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
-    lost = newest_run(farm)
+    lost = newest_run(stocked)
     assert [p.name for p in files_of(lost)] == ["metrics.csv"]
-    assert RegisteredModel(farm, "gru").versions() == ["2", "1"]
-    assert RegisteredModel(farm, "gru").serving_version() == "1"
-    assert log_and_register(trained("gru"), farm, provenance, features).version == "3"
-    assert mlflow_client(farm).get_run(lost.info.run_id).info.status == "KILLED"
+    assert RegisteredModel(stocked, "gru").versions() == ["2", "1"]
+    assert RegisteredModel(stocked, "gru").serving_version() == "1"
+    assert log_and_register(trained("gru"), stocked, provenance, features).version == "3"
+    assert mlflow_client(stocked).get_run(lost.info.run_id).info.status == "KILLED"

@@ -64,38 +64,38 @@ def registered_at(settings: Settings, source: str) -> str:
 
 @pytest.mark.parametrize("store", [NO_ANSWER, 503, 500, 403], ids=["refused", "503", "500", "403"], indirect=True)
 def test_store_of_the_champion_down__changes_nothing_and_says_so(
-    farm: Settings, features: pl.DataFrame, store: str
+    stocked: Settings, features: pl.DataFrame, store: str
 ) -> None:
-    client, champion = mlflow_client(farm), registered_at(farm, store)
+    client, champion = mlflow_client(stocked), registered_at(stocked, store)
     client.set_registered_model_alias(NAME, "champion", champion)
-    before = RegisteredModel(farm, "lightgbm").aliases()
+    before = RegisteredModel(stocked, "lightgbm").aliases()
     assert before["challenger"] == "3"
     with pytest.raises(TrackingError) as told:
-        promote(farm, "lightgbm", features, NOW)
+        promote(stocked, "lightgbm", features, NOW)
     assert str(told.value).startswith(f"Reading the files of version {champion} of {NAME} failed at ")
     assert "run the step again; what was registered before is untouched" in str(told.value)
     with pytest.raises(TrackingError):
-        RegisteredModel(farm, "lightgbm").load(champion)
+        RegisteredModel(stocked, "lightgbm").load(champion)
     with pytest.raises(TrackingError):
-        rollback(RegisteredModel(farm, "lightgbm"), NOW, version=registered_at(farm, store))
-    assert RegisteredModel(farm, "lightgbm").aliases() == before
+        rollback(RegisteredModel(stocked, "lightgbm"), NOW, version=registered_at(stocked, store))
+    assert RegisteredModel(stocked, "lightgbm").aliases() == before
 
 
-def test_files_that_may_not_be_read__are_no_damage(farm: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_may_not_be_read__are_no_damage(stocked: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     _download.cache_clear()
     monkeypatch.setattr(LocalArtifactRepository, "_download_file", refuse)
     with pytest.raises(TrackingError, match="Permission denied"):
-        RegisteredModel(farm, "lightgbm").load("1")
+        RegisteredModel(stocked, "lightgbm").load("1")
 
 
-def test_champion_whose_files_are_gone__is_judged_damaged(farm: Settings, features: pl.DataFrame) -> None:
-    gone = registered_at(farm, (farm.root / "nowhere").as_uri())
-    mlflow_client(farm).set_registered_model_alias(NAME, "champion", gone)
+def test_champion_whose_files_are_gone__is_judged_damaged(stocked: Settings, features: pl.DataFrame) -> None:
+    gone = registered_at(stocked, (stocked.root / "nowhere").as_uri())
+    mlflow_client(stocked).set_registered_model_alias(NAME, "champion", gone)
     with pytest.raises(ModelUnavailableError, match=f"The files of version {gone} of {NAME} are gone. Roll back"):
-        RegisteredModel(farm, "lightgbm").load(gone)
-    decision = promote(farm, "lightgbm", features, NOW)
+        RegisteredModel(stocked, "lightgbm").load(gone)
+    decision = promote(stocked, "lightgbm", features, NOW)
     assert decision.promoted
     assert f"champion {gone} cannot serve (The files of version {gone} of {NAME} are gone)" in decision.reason

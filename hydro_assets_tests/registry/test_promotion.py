@@ -325,111 +325,111 @@ def _promoted(settings: Settings, version: str, before: str | None) -> None:
     apply(decision, RegisteredModel(settings, "lightgbm"))
 
 
-def test_promote__moves_the_alias_of_a_challenger_that_wins(farm: Settings, features: pl.DataFrame) -> None:
-    decision = promote(farm, "lightgbm", features, NOW)
+def test_promote__moves_the_alias_of_a_challenger_that_wins(stocked: Settings, features: pl.DataFrame) -> None:
+    decision = promote(stocked, "lightgbm", features, NOW)
     assert decision.promoted, decision.reason
-    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "3"}
-    assert RegisteredModel(farm, "lightgbm").serving_version() == "3"
+    assert RegisteredModel(stocked, "lightgbm").aliases() == {"champion": "3"}
+    assert RegisteredModel(stocked, "lightgbm").serving_version() == "3"
 
 
-def test_promote__leaves_an_equal_champion_in_place(farm: Settings, features: pl.DataFrame) -> None:
-    _promoted(farm, "1", None)
-    decision = promote(farm, "lightgbm", features, NOW)
+def test_promote__leaves_an_equal_champion_in_place(stocked: Settings, features: pl.DataFrame) -> None:
+    _promoted(stocked, "1", None)
+    decision = promote(stocked, "lightgbm", features, NOW)
     assert (decision.action, decision.champion_after) == ("kept", "1")
     assert decision.champion_error == decision.challenger_error
-    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "1", "challenger": "3"}
+    assert RegisteredModel(stocked, "lightgbm").aliases() == {"champion": "1", "challenger": "3"}
 
 
-def test_promote__without_a_challenger_keeps_what_is(farm: Settings, features: pl.DataFrame) -> None:
-    _promoted(farm, "3", None)
-    decision = promote(farm, "lightgbm", features, NOW)
+def test_promote__without_a_challenger_keeps_what_is(stocked: Settings, features: pl.DataFrame) -> None:
+    _promoted(stocked, "3", None)
+    decision = promote(stocked, "lightgbm", features, NOW)
     assert (decision.action, decision.champion_after) == ("kept", "3")
     assert "no challenger" in decision.reason
 
 
-def test_promotion__does_not_take_the_alias_of_a_newer_challenger(farm: Settings) -> None:
-    _promoted(farm, "2", None)
-    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "2", "challenger": "3"}
+def test_promotion__does_not_take_the_alias_of_a_newer_challenger(stocked: Settings) -> None:
+    _promoted(stocked, "2", None)
+    assert RegisteredModel(stocked, "lightgbm").aliases() == {"champion": "2", "challenger": "3"}
 
 
-def test_rollback__goes_back_step_by_step(farm: Settings) -> None:
+def test_rollback__goes_back_step_by_step(stocked: Settings) -> None:
     for version, before in (("1", None), ("2", "1"), ("3", "2")):
-        _promoted(farm, version, before)
-    assert [rolled_back(farm, "lightgbm", NOW).champion_after for _ in range(2)] == ["2", "1"]
-    assert RegisteredModel(farm, "lightgbm").serving_version() == "1"
+        _promoted(stocked, version, before)
+    assert [rolled_back(stocked, "lightgbm", NOW).champion_after for _ in range(2)] == ["2", "1"]
+    assert RegisteredModel(stocked, "lightgbm").serving_version() == "1"
     with pytest.raises(ModelUnavailableError, match="no champion before version 1"):
-        rolled_back(farm, "lightgbm", NOW)
+        rolled_back(stocked, "lightgbm", NOW)
 
 
-def test_promote__judges_the_version_that_is_asked_for(farm: Settings, features: pl.DataFrame) -> None:
-    assert promote(farm, "lightgbm", features, NOW, version="2").promoted
-    assert RegisteredModel(farm, "lightgbm").aliases() == {"champion": "2", "challenger": "3"}
-    assert promote(farm, "lightgbm", features, NOW, version="2").reason == "version 2 is champion already"
+def test_promote__judges_the_version_that_is_asked_for(stocked: Settings, features: pl.DataFrame) -> None:
+    assert promote(stocked, "lightgbm", features, NOW, version="2").promoted
+    assert RegisteredModel(stocked, "lightgbm").aliases() == {"champion": "2", "challenger": "3"}
+    assert promote(stocked, "lightgbm", features, NOW, version="2").reason == "version 2 is champion already"
 
 
-def test_rollback__to_the_version_that_is_asked_for(farm: Settings) -> None:
-    _promoted(farm, "3", None)
-    assert rolled_back(farm, "lightgbm", NOW, version="1").reason == "version 1 serves again in place of version 3"
-    assert RegisteredModel(farm, "lightgbm").serving_version() == "1"
+def test_rollback__to_the_version_that_is_asked_for(stocked: Settings) -> None:
+    _promoted(stocked, "3", None)
+    assert rolled_back(stocked, "lightgbm", NOW, version="1").reason == "version 1 serves again in place of version 3"
+    assert RegisteredModel(stocked, "lightgbm").serving_version() == "1"
     with pytest.raises(ModelUnavailableError, match="version 1 as champion already"):
-        rolled_back(farm, "lightgbm", NOW, version="1")
+        rolled_back(stocked, "lightgbm", NOW, version="1")
     with pytest.raises(ModelUnavailableError, match=r"Version 9 of .* cannot serve: .* no version 9"):
-        rolled_back(farm, "lightgbm", NOW, version="9")
+        rolled_back(stocked, "lightgbm", NOW, version="9")
 
 
 @pytest.fixture
-def damaged(farm: Settings, trained: Trained, provenance: Provenance, features: pl.DataFrame) -> str:
+def damaged(stocked: Settings, trained: Trained, provenance: Provenance, features: pl.DataFrame) -> str:
     """Number of a lightgbm version, the newest, whose files were cut short."""
-    made = log_and_register(trained("lightgbm"), farm, provenance, features)
+    made = log_and_register(trained("lightgbm"), stocked, provenance, features)
     (file,) = Path(made.source_uri.removeprefix("file://")).glob("data/package/package.json")
     file.write_text(file.read_text()[:-10])
     return made.version
 
 
 def test_damaged_champion__gives_way_to_a_challenger_that_beats_the_baseline(
-    farm: Settings, damaged: str, features: pl.DataFrame
+    stocked: Settings, damaged: str, features: pl.DataFrame
 ) -> None:
-    _promoted(farm, damaged, "1")
-    decision = promote(farm, "lightgbm", features, NOW, version="3")
+    _promoted(stocked, damaged, "1")
+    decision = promote(stocked, "lightgbm", features, NOW, version="3")
     assert decision.promoted
     assert decision.reason.startswith(
         f"better than the baseline, and champion {damaged} cannot serve (The files of version {damaged} of {NAME} are "
         "damaged or incomplete"
     )
     assert decision.champion_error is None
-    assert RegisteredModel(farm, "lightgbm").serving_version() == "3"
+    assert RegisteredModel(stocked, "lightgbm").serving_version() == "3"
 
 
 def test_damaged_challenger__is_refused_and_the_refusal_is_a_row_of_the_log(
-    farm: Settings, damaged: str, features: pl.DataFrame
+    stocked: Settings, damaged: str, features: pl.DataFrame
 ) -> None:
-    _promoted(farm, "1", None)
-    decision = promote(farm, "lightgbm", features, NOW)
+    _promoted(stocked, "1", None)
+    decision = promote(stocked, "lightgbm", features, NOW)
     assert (decision.action, decision.challenger, decision.champion_after) == ("kept", damaged, "1")
     assert decision.reason.startswith(f"version {damaged} cannot be judged: The files of version {damaged}")
     assert log_rows([decision])["reason"].item() == decision.reason
-    assert RegisteredModel(farm, "lightgbm").serving_version() == "1"
+    assert RegisteredModel(stocked, "lightgbm").serving_version() == "1"
 
 
-def test_version_made_by_hand__is_not_promoted(farm: Settings, features: pl.DataFrame) -> None:
-    client = mlflow_client(farm)
+def test_version_made_by_hand__is_not_promoted(stocked: Settings, features: pl.DataFrame) -> None:
+    client = mlflow_client(stocked)
     found = client.get_model_version(NAME, "3")
     by_hand = client.create_model_version(NAME, found.source or "", found.run_id)  # without the digest
-    decision = promote(farm, "lightgbm", features, NOW, version=str(by_hand.version))
+    decision = promote(stocked, "lightgbm", features, NOW, version=str(by_hand.version))
     assert decision.reason == "version 4 cannot be judged: it was not registered whole"
 
 
-def test_rollback__to_a_damaged_version_is_refused_and_changes_nothing(farm: Settings, damaged: str) -> None:
-    _promoted(farm, damaged, None)
-    _promoted(farm, "3", damaged)
+def test_rollback__to_a_damaged_version_is_refused_and_changes_nothing(stocked: Settings, damaged: str) -> None:
+    _promoted(stocked, damaged, None)
+    _promoted(stocked, "3", damaged)
     with pytest.raises(ModelUnavailableError, match=rf"Version {damaged} of .* cannot serve: .*damaged.*--version N"):
-        rolled_back(farm, "lightgbm", NOW)
-    assert RegisteredModel(farm, "lightgbm").serving_version() == "3"
+        rolled_back(stocked, "lightgbm", NOW)
+    assert RegisteredModel(stocked, "lightgbm").serving_version() == "3"
 
 
-def test_rollback__without_a_champion_is_refused(farm: Settings) -> None:
+def test_rollback__without_a_champion_is_refused(stocked: Settings) -> None:
     with pytest.raises(ModelUnavailableError, match=f"{NAME} has no champion"):
-        rolled_back(farm, "lightgbm", NOW)
+        rolled_back(stocked, "lightgbm", NOW)
 
 
 def test_log__has_one_row_per_decision_in_the_columns_of_its_table() -> None:

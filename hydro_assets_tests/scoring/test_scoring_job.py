@@ -33,7 +33,7 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
     return make_settings(sequence_length=5, forecast_horizon=2, lead_times=(), days_per_task=1)
 
 
-def farm() -> pl.DataFrame:
+def three_nights() -> pl.DataFrame:
     """Three nights with small holes: a steady system, one with a gap of a day and more, a new one of ten readings."""
     nights = [m for m in range(3 * 1440) if not 200 <= m % 1440 < 1300]
     return pl.concat(
@@ -47,7 +47,7 @@ def farm() -> pl.DataFrame:
 
 @pytest.fixture
 def filled(lakehouse: Lakehouse) -> Lakehouse:
-    lakehouse.replace_days(TABLE, farm(), FIRST, LAST)
+    lakehouse.replace_days(TABLE, three_nights(), FIRST, LAST)
     return lakehouse
 
 
@@ -67,7 +67,7 @@ def reference(settings: Settings, models: ServingModels = MODELS) -> pl.DataFram
     start, end = DAY, DAY + timedelta(days=3)
     systems = [
         score_system(system, models.packages, models.versions, settings, start, end, NOW)
-        for _, system in farm().sort("system_id", "timestamp").group_by("system_id", maintain_order=True)
+        for _, system in three_nights().sort("system_id", "timestamp").group_by("system_id", maintain_order=True)
     ]
     return pl.concat(systems).sort(KEYS)
 
@@ -85,13 +85,13 @@ def test_batch_predictions__are_the_forecasts_of_the_primary_target_beside_every
 ) -> None:
     facts = score_days(filled, settings, MODELS, FIRST, LAST, NOW)
     wide = predictions(filled)
-    assert wide.height == facts.rows == 2 * farm().height
-    assert wide.columns == predictions_table(farm().columns, settings).column_names
+    assert wide.height == facts.rows == 2 * three_nights().height
+    assert wide.columns == predictions_table(three_nights().columns, settings).column_names
     shared = [c for c in wide.columns if c in FORECASTS.column_names]
     narrow = forecasts(filled).filter(target="ph_level").sort("system_id", "timestamp", "horizon")
     assert wide.select(shared).equals(narrow.select(shared))
     assert wide["target_col"].unique().to_list() == ["ph_level"]
-    given = farm().sort("system_id", "timestamp").select("system_id", "timestamp", "tds_level")
+    given = three_nights().sort("system_id", "timestamp").select("system_id", "timestamp", "tds_level")
     assert wide.filter(horizon=1).select(given.columns).equals(given)
     assert wide["lightgbm_optimal_probability"].unique().to_list() == [0.75]
     last_day = wide.filter(pl.col("date") == date(2024, 3, 3))["prediction_quality"].value_counts()

@@ -16,7 +16,7 @@ CENTRES = {
 PROBES = list(CENTRES)
 
 
-def farm(faults: Faults) -> pl.DataFrame:
+def simulated(faults: Faults) -> pl.DataFrame:
     """Three days of one system, a reading each five minutes, every probe wandering about its centre."""
     taken = pl.datetime_range(START, END, timedelta(minutes=5), closed="left", time_zone="UTC", eager=True)
     noise = np.random.default_rng(3).standard_normal((len(CENTRES), len(taken)))
@@ -33,7 +33,7 @@ def only(**rates: float) -> Faults:
 
 @pytest.fixture(scope="module")
 def clean() -> pl.DataFrame:
-    return farm(Faults.none())
+    return simulated(Faults.none())
 
 
 def changed(frame: pl.DataFrame, clean: pl.DataFrame) -> list[str]:
@@ -47,14 +47,14 @@ def test_none__changes_nothing(clean: pl.DataFrame) -> None:
 
 
 def test_gap__takes_readings_away_in_one_stretch(clean: pl.DataFrame) -> None:
-    frame = farm(only(gap=0.7))
+    frame = simulated(only(gap=0.7))
     assert len(frame) < len(clean)
     assert frame["taken"].diff().max() > timedelta(minutes=10)  # type: ignore[operator]
     assert frame.join(clean, on=frame.columns, how="anti", nulls_equal=True).is_empty()
 
 
 def test_stuck__repeats_the_last_value_for_an_hour_or_more(clean: pl.DataFrame) -> None:
-    frame = farm(only(stuck=0.7))
+    frame = simulated(only(stuck=0.7))
     probe = changed(frame, clean)[0]
     longest = frame.select(pl.col(probe).rle().struct.field("len").max()).item()
     assert longest >= 12
@@ -62,7 +62,7 @@ def test_stuck__repeats_the_last_value_for_an_hour_or_more(clean: pl.DataFrame) 
 
 
 def test_noisy__spreads_a_probe_around_its_signal(clean: pl.DataFrame) -> None:
-    frame = farm(only(noisy=0.7))
+    frame = simulated(only(noisy=0.7))
     probe = changed(frame, clean)[0]
     error = (frame[probe] - clean[probe]).filter(frame[probe] != clean[probe])
     assert len(error) >= 10
@@ -70,13 +70,13 @@ def test_noisy__spreads_a_probe_around_its_signal(clean: pl.DataFrame) -> None:
 
 
 def test_zeros__stand_in_for_readings_that_cannot_be_zero(clean: pl.DataFrame) -> None:
-    frame = farm(only(zeros=2.0))
+    frame = simulated(only(zeros=2.0))
     assert set(changed(frame, clean)) <= {"ph_level", "tds_level", "air_humidity"}
     assert any((frame[name] == 0.0).any() for name in changed(frame, clean))
 
 
 def test_saturated__sits_at_the_end_of_the_range(clean: pl.DataFrame) -> None:
-    frame = farm(only(saturated=1.0))
+    frame = simulated(only(saturated=1.0))
     probes = changed(frame, clean)
     assert probes
     for probe in probes:
@@ -84,14 +84,14 @@ def test_saturated__sits_at_the_end_of_the_range(clean: pl.DataFrame) -> None:
 
 
 def test_spike__is_one_reading_outside_the_physical_range(clean: pl.DataFrame) -> None:
-    frame = farm(only(spike=1.0))
+    frame = simulated(only(spike=1.0))
     spikes = {p: frame[p].filter(frame[p] != clean[p]) for p in changed(frame, clean)}
     assert 1 <= sum(len(values) for values in spikes.values()) <= 12
     assert not any(values.is_between(SENSOR[p].low, SENSOR[p].high).any() for p, values in spikes.items())
 
 
 def test_late__readings_arrive_together_hours_later(clean: pl.DataFrame) -> None:
-    frame = farm(only(late=0.5))
+    frame = simulated(only(late=0.5))
     late = frame.filter(pl.col("delay_seconds") > 1800)
     arrivals = late.select((pl.col("taken").dt.epoch("ms") / 1e3 + pl.col("delay_seconds")).round()).to_series()
     assert len(late) >= 6
@@ -100,7 +100,7 @@ def test_late__readings_arrive_together_hours_later(clean: pl.DataFrame) -> None
 
 
 def test_out_of_order__readings_are_overtaken_by_later_ones(clean: pl.DataFrame) -> None:
-    frame = farm(only(out_of_order=0.1))
+    frame = simulated(only(out_of_order=0.1))
     arrival = frame["taken"].dt.epoch("s") + frame["delay_seconds"]
     assert not arrival.is_sorted()
     assert frame["delay_seconds"].max() <= 602.0  # type: ignore[operator]
@@ -108,13 +108,13 @@ def test_out_of_order__readings_are_overtaken_by_later_ones(clean: pl.DataFrame)
 
 
 def test_duplicates__are_the_same_reading_twice(clean: pl.DataFrame) -> None:
-    frame = farm(only(duplicates=0.05))
+    frame = simulated(only(duplicates=0.05))
     assert len(frame) > len(clean)
     assert frame.drop("delay_seconds").unique(maintain_order=True).equals(clean.drop("delay_seconds"))
 
 
 def test_twins__are_the_same_moment_under_another_reading_id(clean: pl.DataFrame) -> None:
-    frame = farm(only(twins=0.05))
+    frame = simulated(only(twins=0.05))
     twins = frame.filter(pl.col("reading_id") > TWIN_ID_OFFSET)
     assert len(twins) == len(frame) - len(clean) > 0
     assert twins["taken"].is_in(clean["taken"].to_list()).all()

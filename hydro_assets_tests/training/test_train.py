@@ -6,7 +6,7 @@ from polars.testing import assert_frame_equal
 from hydro_assets.errors import DataContractError, TrainingError
 from hydro_assets.forecasting.base import BASELINES
 from hydro_assets.training.train import train
-from hydro_assets_tests.builders.synthetic import farm, quick
+from hydro_assets_tests.builders.synthetic import quick, synthetic_rows
 
 KINDS = ("lstm", "gru", "lightgbm")
 every_kind = pytest.mark.parametrize("kind", KINDS)
@@ -14,7 +14,7 @@ every_kind = pytest.mark.parametrize("kind", KINDS)
 
 @every_kind
 def test_train__twice_gives_equal_metrics_and_forecasts(kind: str) -> None:
-    frame = farm()
+    frame = synthetic_rows()
     first, second = (train(kind, frame, quick(lead_times=["5min"])) for _ in range(2))
     assert_frame_equal(first.metrics, second.metrics, check_exact=True)
     assert first.package.predict(frame).equals(second.package.predict(frame))
@@ -22,7 +22,7 @@ def test_train__twice_gives_equal_metrics_and_forecasts(kind: str) -> None:
 
 @every_kind
 def test_train__measures_every_horizon_and_system_beside_the_baselines(kind: str) -> None:
-    table = train(kind, farm(systems=("a", "b")), quick(lead_times=["5min"])).metrics
+    table = train(kind, synthetic_rows(systems=("a", "b")), quick(lead_times=["5min"])).metrics
     assert set(table["model"]) == {*BASELINES, kind}
     assert set(table["target"]) == {"ph_level", "tds_level", "air_humidity"}
     assert set(table["system_id"]) == {"all", "a", "b"}
@@ -33,7 +33,7 @@ def test_train__measures_every_horizon_and_system_beside_the_baselines(kind: str
 
 @every_kind
 def test_train__beats_the_better_baseline_on_a_smooth_swing(kind: str) -> None:
-    table = train(kind, farm(3000), quick(lead_times=["15min"])).metrics.filter(
+    table = train(kind, synthetic_rows(3000), quick(lead_times=["15min"])).metrics.filter(
         split="holdout", system_id="all", target="ph_level", horizon=15
     )
     mae = dict(table.select("model", "mae").iter_rows())
@@ -43,7 +43,7 @@ def test_train__beats_the_better_baseline_on_a_smooth_swing(kind: str) -> None:
 @every_kind
 def test_train__on_a_random_walk_is_no_worse_than_the_better_baseline(kind: str) -> None:
     walk = 6 + np.cumsum(np.random.default_rng(3).normal(size=3000)) * 0.01
-    frame = farm(3000).with_columns(ph_level=pl.Series(walk))
+    frame = synthetic_rows(3000).with_columns(ph_level=pl.Series(walk))
     table = train(kind, frame, quick(lead_times=["15min"])).metrics.filter(
         split="holdout", system_id="all", target="ph_level"
     )
@@ -56,7 +56,7 @@ def test_train__on_a_random_walk_is_no_worse_than_the_better_baseline(kind: str)
 def test_intervals__hold_after_a_quiet_validation() -> None:
     draw, steps = np.random.default_rng(4), 3000
     moves = draw.normal(size=steps) * 0.01 + np.where(draw.random(steps) < 0.03, draw.normal(size=steps), 0)
-    frame = farm(steps)
+    frame = synthetic_rows(steps)
     split = train("lightgbm", frame, quick()).split
     quiet = frame.select(pl.col("timestamp").is_between(split.validation_start, split.validation_end))["timestamp"]
     moves[quiet.to_numpy()] = 0.01 * draw.normal(size=int(quiet.sum()))
@@ -69,7 +69,7 @@ def test_intervals__hold_after_a_quiet_validation() -> None:
 
 @every_kind
 def test_train__learns_nothing_from_validation_and_holdout_levels(kind: str) -> None:
-    frame = farm()
+    frame = synthetic_rows()
     one = train(kind, frame, quick(lead_times=[]))
     late = pl.col("timestamp") >= one.split.holdout_start
     other = train(
@@ -84,7 +84,7 @@ def test_train__learns_nothing_from_validation_and_holdout_levels(kind: str) -> 
 
 
 def test_train__says_that_a_label_of_one_class_taught_nothing() -> None:
-    frame = farm().with_columns(is_env_optimal=pl.lit(False))
+    frame = synthetic_rows().with_columns(is_env_optimal=pl.lit(False))
     result = train("lightgbm", frame, quick(lead_times=[]))
     assert any("one class in training" in note for note in result.package.info.notes)
     served = result.package.probabilities(frame)
@@ -96,7 +96,7 @@ def test_train__says_that_a_label_of_one_class_taught_nothing() -> None:
 
 
 def test_train__calibrates_the_probability_of_an_optimal_environment() -> None:
-    result = train("lightgbm", farm(3000), quick(lightgbm={"num_boost_round": 40}, lead_times=["5min"]))
+    result = train("lightgbm", synthetic_rows(3000), quick(lightgbm={"num_boost_round": 40}, lead_times=["5min"]))
     assert result.classification is not None
     held = result.classification.filter(split="holdout", horizon=5).row(0, named=True)
     assert held["roc_auc"] > 0.9
@@ -108,7 +108,7 @@ def test_train__calibrates_the_probability_of_an_optimal_environment() -> None:
     [("classification", False, True), ("regression", True, False), ("both", True, True)],
 )
 def test_train__of_a_task_type_gives_what_it_names(task_type: str, forecasts: bool, probabilities: bool) -> None:
-    frame = farm()
+    frame = synthetic_rows()
     result = train("lightgbm", frame, quick(lightgbm={"num_boost_round": 5, "task_type": task_type}, lead_times=[]))
     last = result.package.predict(frame).tail(1)
     assert (last["prediction"][0] is not None) == forecasts
@@ -124,7 +124,7 @@ def test_train__of_a_task_type_gives_what_it_names(task_type: str, forecasts: bo
 
 @every_kind
 def test_train__reports_how_often_its_intervals_cover_validation_and_holdout(kind: str) -> None:
-    result = train(kind, farm(4000), quick(lead_times=["15min"]))
+    result = train(kind, synthetic_rows(4000), quick(lead_times=["15min"]))
     held = result.metrics.filter(split="holdout", model=kind, system_id="all", target="ph_level").sort("horizon")
     np.testing.assert_allclose(held["coverage_80"], 0.8, atol=0.12)
     np.testing.assert_allclose(held["coverage_95"], 0.95, atol=0.05)
@@ -133,14 +133,14 @@ def test_train__reports_how_often_its_intervals_cover_validation_and_holdout(kin
 
 
 def test_train__packs_scores_of_unseen_rows_with_the_model() -> None:
-    packed = train("gru", farm(), quick(lead_times=[])).package.info.metrics
+    packed = train("gru", synthetic_rows(), quick(lead_times=[])).package.info.metrics
     assert {m["split"] for m in packed} == {"validation", "holdout"}
     assert all(m["mae"] > 0 for m in packed)
     assert {m["coverage_80"] is None for m in packed if m["model"] == "persistence"} == {True}
 
 
 def test_train__states_importance_and_draws_pictures() -> None:
-    result = train("lightgbm", farm(), quick(lead_times=[]))
+    result = train("lightgbm", synthetic_rows(), quick(lead_times=[]))
     assert sum(result.importance.values()) == pytest.approx(1)
     assert set(result.permutation) <= set(result.importance)
     assert {"learning_curve", "forecast_h1", "error_by_horizon", "reliability", "importance"} == set(result.plots)
@@ -148,7 +148,7 @@ def test_train__states_importance_and_draws_pictures() -> None:
 
 
 def test_train__forecasts_tds_in_ppm_where_the_farm_asks_for_it() -> None:
-    frame = farm()
+    frame = synthetic_rows()
     package = train("gru", frame, quick(target_col="tds_level", lead_times=[])).package
     assert package.info.primary == "tds_level"
     assert package.info.target("tds_level").unit == "ppm"
@@ -157,7 +157,7 @@ def test_train__forecasts_tds_in_ppm_where_the_farm_asks_for_it() -> None:
 
 def test_train__tells_its_progress() -> None:
     lines: list[str] = []
-    result = train("gru", farm(), quick(lead_times=[]), on_progress=lines.append)
+    result = train("gru", synthetic_rows(), quick(lead_times=[]), on_progress=lines.append)
     assert lines == result.log
     assert any(line.startswith("epoch 1/2") for line in lines)
 
@@ -165,14 +165,14 @@ def test_train__tells_its_progress() -> None:
 @pytest.mark.parametrize(
     ("frame", "changes", "said"),
     [
-        (farm(500), {}, "500 rows have a ph_level, 1000 are needed"),
-        (farm().drop("ph_level"), {"targets": ["ph_level"]}, "no column ph_level"),
+        (synthetic_rows(500), {}, "500 rows have a ph_level, 1000 are needed"),
+        (synthetic_rows().drop("ph_level"), {"targets": ["ph_level"]}, "no column ph_level"),
         (
-            farm().with_columns(pl.col("ph_level").cast(pl.String)),
+            synthetic_rows().with_columns(pl.col("ph_level").cast(pl.String)),
             {"targets": ["ph_level"]},
             "ph_level is not a number",
         ),
-        (farm(1100), {"sequence_length": 200}, "would be empty|is too few|too few"),
+        (synthetic_rows(1100), {"sequence_length": 200}, "would be empty|is too few|too few"),
     ],
     ids=["too_short", "no_target", "text", "context_too_long"],
 )
@@ -182,7 +182,7 @@ def test_train__refuses_what_cannot_be_learned_from(frame: pl.DataFrame, changes
 
 
 def test_train__without_the_primary_target_serves_the_first_one_that_is_measured() -> None:
-    info = train("lightgbm", farm().drop("ph_level"), quick(lead_times=[])).package.info
+    info = train("lightgbm", synthetic_rows().drop("ph_level"), quick(lead_times=[])).package.info
     assert info.primary == "tds_level"
     assert info.target_names == ("tds_level", "air_humidity")
     assert "the features have no column ph_level: tds_level serves as primary target" in info.notes
@@ -191,7 +191,7 @@ def test_train__without_the_primary_target_serves_the_first_one_that_is_measured
 @pytest.mark.parametrize("label", ["is_ph_optimal", "is_ex_fan_on"])
 def test_train__classifies_flags_and_states_of_equipment(label: str) -> None:
     minute = pl.int_range(pl.len())
-    frame = farm(2000).with_columns(
+    frame = synthetic_rows(2000).with_columns(
         (pl.col("ph_level") - 6.1).clip(0).alias("ph_level_band_distance"), (minute % 40 < 20).alias("is_ex_fan_on")
     )
     result = train("lightgbm", frame, quick(labels=[label], lead_times=[]))
@@ -202,4 +202,4 @@ def test_train__classifies_flags_and_states_of_equipment(label: str) -> None:
 
 def test_train__refuses_an_unknown_kind() -> None:
     with pytest.raises(TrainingError, match="'xgboost' is not a kind of model. Choose one of lstm, gru, lightgbm"):
-        train("xgboost", farm(), quick(lead_times=[]))
+        train("xgboost", synthetic_rows(), quick(lead_times=[]))

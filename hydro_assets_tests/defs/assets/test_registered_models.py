@@ -13,13 +13,15 @@ from hydro_assets.registry.promotion import PromotionDecision
 from hydro_assets.registry.registration import RegisteredVersion
 from hydro_assets.registry.tracking import Provenance
 from hydro_assets.training.train import train
-from hydro_assets_tests.builders.synthetic import farm, quick
+from hydro_assets_tests.builders.synthetic import quick, synthetic_rows
 
 NAME = "hydroponics_lightgbm_classifier"
 
 
 def facts_of(**lightgbm: Any) -> dict[str, Any]:
-    result = train("lightgbm", farm(), quick(lead_times=("1min", "5min"), lightgbm={"num_boost_round": 3, **lightgbm}))
+    result = train(
+        "lightgbm", synthetic_rows(), quick(lead_times=("1min", "5min"), lightgbm={"num_boost_round": 3, **lightgbm})
+    )
     registered = RegisteredVersion(NAME, "3", "run", "experiment", "source", "https://mlflow/run", None)
     decision = PromotionDecision(datetime(2026, 1, 1, tzinfo=UTC), "lightgbm", NAME, "kept", "2", "2", "no better")
     provenance = Provenance(trained_at=datetime(2026, 1, 1, tzinfo=UTC))

@@ -2,36 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
-from typing import Any
 
 import dagster as dg
 import polars as pl
 import pytest
 
-from hydro_assets.defs.assets import all_assets
-from hydro_assets.defs.checks import all_checks, health_checks
-from hydro_assets.defs.jobs.asset_jobs import jobs
 from hydro_assets.defs.keys import FEATURES_CURRENT, FEATURES_FIT, READINGS_FIT, TRAINING_WINDOW_CLEAN
-from hydro_assets.defs.resources.by_environment import resources
-from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
 from hydro_assets.tables import GOLD_IOT_DATA
 from hydro_assets_tests.builders.gold_rows import gold_rows
+from hydro_assets_tests.builders.graph_farm import GraphFarm
 
 FIRST = date(2026, 1, 5)
 DAYS = [FIRST + timedelta(days=i) for i in range(3)]
 
 
-class Farm:
-    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
-        self.lakehouse, self.instance = Lakehouse(settings), instance
-        self.defs = dg.Definitions(
-            assets=all_assets(settings),
-            asset_checks=all_checks(settings),
-            jobs=jobs(settings, health_checks(settings)),
-            resources=resources(settings),
-        )
-
+class GatedFarm(GraphFarm):
     def land(self, rows: pl.DataFrame) -> None:
         self.lakehouse.append(GOLD_IOT_DATA, rows)
 
@@ -40,16 +26,12 @@ class Farm:
 
     def refresh(self, first: date, last: date) -> bool:
         if first == last:
-            return self._run("refresh_sensor_features", partition_key=str(first))
+            return self.run("refresh_sensor_features", partition_key=str(first))
         tags = {
             "dagster/asset_partition_range_start": str(first),
             "dagster/asset_partition_range_end": str(last),
         }
-        return self._run("refresh_sensor_features", tags=tags)
-
-    def _run(self, job: str, **options: Any) -> bool:
-        made = self.defs.resolve_job_def(job)
-        return made.execute_in_process(instance=self.instance, raise_on_error=False, **options).success
+        return self.run("refresh_sensor_features", tags=tags)
 
     def latest(self, key: dg.AssetCheckKey, day: date | None = None) -> dg.AssetCheckEvaluation:
         history = self.instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
@@ -59,16 +41,16 @@ class Farm:
         return found
 
     def health(self) -> dict[str, dg.AssetCheckEvaluation]:
-        self._run("check_health")
+        self.run("check_health")
         keys = self.defs.resolve_job_def("check_health").asset_layer.asset_graph.asset_check_keys
         return {f"{k.asset_key.path[-1]}:{k.name}": self.latest(k) for k in keys}
 
 
 @pytest.fixture
-def farm(make_settings: Callable[..., Settings]) -> Iterator[Farm]:
+def farm(make_settings: Callable[..., Settings]) -> Iterator[GatedFarm]:
     settings = make_settings(feature_step="10min", max_gap="30min", partitions_start=FIRST, minimum_records=100)
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Farm(settings, instance)
+        yield GatedFarm(settings, instance)
 
 
 def readings(bad_share: float = 0.01) -> pl.DataFrame:
@@ -81,7 +63,7 @@ def of_day(rows: pl.DataFrame, day: date) -> pl.DataFrame:
     return rows.filter(pl.col("date") == day)
 
 
-def test_refresh__good_days_are_built_and_their_checks_tell_the_numbers(farm: Farm) -> None:
+def test_refresh__good_days_are_built_and_their_checks_tell_the_numbers(farm: GatedFarm) -> None:
     farm.land(readings())
     assert farm.refresh(DAYS[0], DAYS[2])
     told = farm.latest(READINGS_FIT, DAYS[1])
@@ -92,7 +74,7 @@ def test_refresh__good_days_are_built_and_their_checks_tell_the_numbers(farm: Fa
     assert fit.target_materialization_data is not None
 
 
-def test_refresh__a_day_in_another_unit_stops_and_builds_nothing(farm: Farm) -> None:
+def test_refresh__a_day_in_another_unit_stops_and_builds_nothing(farm: GatedFarm) -> None:
     rows = readings()
     farm.land(rows)
     farm.refresh(DAYS[0], DAYS[2])
@@ -108,14 +90,14 @@ def test_refresh__a_day_in_another_unit_stops_and_builds_nothing(farm: Farm) -> 
     assert not farm.latest(READINGS_FIT, DAYS[1]).passed
 
 
-def test_refresh__bad_cells_warn_and_stop_nothing(farm: Farm) -> None:
+def test_refresh__bad_cells_warn_and_stop_nothing(farm: GatedFarm) -> None:
     farm.land(readings(bad_share=0.2))
     assert farm.refresh(DAYS[0], DAYS[2])
     told = farm.latest(READINGS_FIT, DAYS[0])
     assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
 
 
-def test_health__every_check_of_a_small_old_farm_says_what_it_found(farm: Farm) -> None:
+def test_health__every_check_of_a_small_old_farm_says_what_it_found(farm: GatedFarm) -> None:
     farm.land(readings())
     farm.refresh(DAYS[0], DAYS[2])
     told = farm.health()
@@ -132,9 +114,9 @@ def test_health__every_check_of_a_small_old_farm_says_what_it_found(farm: Farm) 
 def test_training_gate__too_few_readings_stop_the_training_job(make_settings: Callable[..., Settings]) -> None:
     settings = make_settings(feature_step="10min", max_gap="30min", partitions_start=FIRST)
     with dg.DagsterInstance.ephemeral() as instance:
-        farm = Farm(settings, instance)
+        farm = GatedFarm(settings, instance)
         farm.land(readings())
         assert farm.refresh(DAYS[0], DAYS[2])
-        assert not farm._run("train_models")
+        assert not farm.run("train_models")
         told = farm.latest(TRAINING_WINDOW_CLEAN)
     assert "the features stand on 864 readings, fewer than 1,000" in str(told.description)

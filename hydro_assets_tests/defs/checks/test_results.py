@@ -35,7 +35,7 @@ def test_check_result__what_passed_is_told_with_its_numbers() -> None:
     assert check_result([ok(), ok("warn")]).description == "all is well; all is well"
 
 
-class Farm:
+class CheckedTank:
     """A partitioned asset with a blocking daily check and something after it."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
@@ -70,47 +70,47 @@ class Farm:
 
 
 @pytest.fixture
-def farm() -> Iterator[Farm]:
+def tank() -> Iterator[CheckedTank]:
     with dg.DagsterInstance.ephemeral() as instance:
-        yield Farm(instance)
+        yield CheckedTank(instance)
 
 
-def test_check_days__a_range_shows_every_day_and_stops_for_the_bad_one(farm: Farm) -> None:
-    farm.bad = {"2026-01-03": "error"}
-    assert not farm.run(tags=RANGE)
-    assert farm.by_day() == {"2026-01-02": "SUCCEEDED", "2026-01-03": "FAILED", "2026-01-04": "SUCCEEDED"}
-    assert farm.built == []
+def test_check_days__a_range_shows_every_day_and_stops_for_the_bad_one(tank: CheckedTank) -> None:
+    tank.bad = {"2026-01-03": "error"}
+    assert not tank.run(tags=RANGE)
+    assert tank.by_day() == {"2026-01-02": "SUCCEEDED", "2026-01-03": "FAILED", "2026-01-04": "SUCCEEDED"}
+    assert tank.built == []
 
 
-def test_check_days__a_bad_day_stays_visible_when_a_later_one_passes(farm: Farm) -> None:
-    farm.bad = {"2026-01-03": "error"}
-    assert not farm.run(partition_key="2026-01-03")
-    assert farm.run(partition_key="2026-01-04")
-    assert farm.by_day() == {"2026-01-03": "FAILED", "2026-01-04": "SUCCEEDED"}
-    assert farm.built == ["2026-01-04"]
+def test_check_days__a_bad_day_stays_visible_when_a_later_one_passes(tank: CheckedTank) -> None:
+    tank.bad = {"2026-01-03": "error"}
+    assert not tank.run(partition_key="2026-01-03")
+    assert tank.run(partition_key="2026-01-04")
+    assert tank.by_day() == {"2026-01-03": "FAILED", "2026-01-04": "SUCCEEDED"}
+    assert tank.built == ["2026-01-04"]
 
 
-def test_check_days__a_mended_day_turns_green(farm: Farm) -> None:
-    farm.bad = {"2026-01-03": "error"}
-    farm.run(tags=RANGE)
-    farm.bad = {}
-    assert farm.run(partition_key="2026-01-03")
-    assert farm.by_day()["2026-01-03"] == "SUCCEEDED"
-    assert farm.run(tags=RANGE)
-    assert set(farm.by_day().values()) == {"SUCCEEDED"}
+def test_check_days__a_mended_day_turns_green(tank: CheckedTank) -> None:
+    tank.bad = {"2026-01-03": "error"}
+    tank.run(tags=RANGE)
+    tank.bad = {}
+    assert tank.run(partition_key="2026-01-03")
+    assert tank.by_day()["2026-01-03"] == "SUCCEEDED"
+    assert tank.run(tags=RANGE)
+    assert set(tank.by_day().values()) == {"SUCCEEDED"}
 
 
-def test_check_days__a_warning_is_shown_and_stops_nothing(farm: Farm) -> None:
-    farm.bad = {"2026-01-03": "warn"}
-    assert farm.run(tags=RANGE)
-    assert farm.by_day()["2026-01-03"] == "FAILED"
-    assert farm.built == ["2026-01-02", "2026-01-03", "2026-01-04"]
+def test_check_days__a_warning_is_shown_and_stops_nothing(tank: CheckedTank) -> None:
+    tank.bad = {"2026-01-03": "warn"}
+    assert tank.run(tags=RANGE)
+    assert tank.by_day()["2026-01-03"] == "FAILED"
+    assert tank.built == ["2026-01-02", "2026-01-03", "2026-01-04"]
 
 
-def test_check_days__the_sum_names_the_days_that_stop(farm: Farm) -> None:
-    farm.bad = {"2026-01-03": "error", "2026-01-04": "warn"}
-    farm.run(tags=RANGE)
-    history = farm.instance.event_log_storage.get_asset_check_execution_history(KEY, limit=10)
+def test_check_days__the_sum_names_the_days_that_stop(tank: CheckedTank) -> None:
+    tank.bad = {"2026-01-03": "error", "2026-01-04": "warn"}
+    tank.run(tags=RANGE)
+    history = tank.instance.event_log_storage.get_asset_check_execution_history(KEY, limit=10)
     summary = next(r.event.asset_check_evaluation for r in history if r.partition is None and r.event)
     assert summary is not None
     assert str(summary.description).splitlines() == [

@@ -19,7 +19,7 @@ from hydro_assets.defs.sensors.gold_watcher import gold_watcher, reported_gold_s
 from hydro_assets.lakehouse.delta_log import ChangeLog
 from hydro_assets.lakehouse.warehouse_log import change_log
 from hydro_assets.settings import Settings
-from hydro_assets_tests.builders.watched_farm import FIRST, Farm, day
+from hydro_assets_tests.builders.watched_farm import FIRST, WatchedFarm, day
 
 
 @dataclass
@@ -66,8 +66,8 @@ def _days(request: dg.RunRequest) -> str:
 
 
 @pytest.fixture
-def farm(make_settings: Callable[..., Settings]) -> Farm:
-    return Farm(make_settings(partitions_start=FIRST))
+def farm(make_settings: Callable[..., Settings]) -> WatchedFarm:
+    return WatchedFarm(make_settings(partitions_start=FIRST))
 
 
 def repository(settings: Settings) -> dg.RepositoryDefinition:
@@ -84,7 +84,7 @@ def repository(settings: Settings) -> dg.RepositoryDefinition:
 
 
 @pytest.fixture
-def watch(farm: Farm) -> Iterator[Ticks]:
+def watch(farm: WatchedFarm) -> Iterator[Ticks]:
     with dg.DagsterInstance.ephemeral() as instance:
         yield Ticks(gold_watcher(farm.settings, change_log), repository(farm.settings), instance)
 
@@ -94,20 +94,20 @@ def test_watcher__without_gold_says_so(watch: Ticks) -> None:
     assert "There is no table hydroponics.gold.iot_data yet" in str(watch.message)
 
 
-def test_watcher__first_look_asks_for_every_day_in_one_run(farm: Farm, watch: Ticks) -> None:
+def test_watcher__first_look_asks_for_every_day_in_one_run(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2, 3, 4)
     assert watch.tick() == ["1..4"]
     assert watch.requests[0].tags["hydro/days"] == "2026-01-01..2026-01-04"
 
 
-def test_watcher__features_up_to_date_ask_for_nothing_and_say_so(farm: Farm, watch: Ticks) -> None:
+def test_watcher__features_up_to_date_ask_for_nothing_and_say_so(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     farm.build((1, 2))
     assert watch.tick() == []
     assert watch.message == "Gold v0: 2 days changed since the last look; all features are up to date"
 
 
-def test_watcher__the_newest_day_alone_is_a_run_of_its_partition(farm: Farm, watch: Ticks) -> None:
+def test_watcher__the_newest_day_alone_is_a_run_of_its_partition(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     farm.build((1, 2))
     watch.tick()
@@ -115,7 +115,7 @@ def test_watcher__the_newest_day_alone_is_a_run_of_its_partition(farm: Farm, wat
     assert watch.tick() == ["3"]
 
 
-def test_watcher__late_data_reaches_its_day_and_the_look_back_of_the_next(farm: Farm, watch: Ticks) -> None:
+def test_watcher__late_data_reaches_its_day_and_the_look_back_of_the_next(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2, 3, 4, 5)
     farm.build((1, 5))
     watch.tick()
@@ -123,7 +123,7 @@ def test_watcher__late_data_reaches_its_day_and_the_look_back_of_the_next(farm: 
     assert watch.tick() == ["2..4"]
 
 
-def test_watcher__rewritten_days_far_apart_are_two_runs(farm: Farm, watch: Ticks) -> None:
+def test_watcher__rewritten_days_far_apart_are_two_runs(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(*range(1, 11))
     farm.build((1, 10))
     watch.tick()
@@ -131,7 +131,7 @@ def test_watcher__rewritten_days_far_apart_are_two_runs(farm: Farm, watch: Ticks
     assert watch.tick() == ["2..4", "8..10"]
 
 
-def test_watcher__optimize_asks_for_nothing(farm: Farm, watch: Ticks) -> None:
+def test_watcher__optimize_asks_for_nothing(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1)
     farm.land(1)
     farm.build((1, 1))
@@ -141,7 +141,7 @@ def test_watcher__optimize_asks_for_nothing(farm: Farm, watch: Ticks) -> None:
     assert "0 days changed" in str(watch.message)
 
 
-def test_watcher__a_recreated_table_is_built_anew(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_recreated_table_is_built_anew(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     farm.build((1, 2))
     watch.tick()
@@ -150,7 +150,7 @@ def test_watcher__a_recreated_table_is_built_anew(farm: Farm, watch: Ticks) -> N
     assert watch.tick() == ["1..2"]
 
 
-def test_watcher__a_lost_cursor_launches_nothing_that_is_built(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_lost_cursor_launches_nothing_that_is_built(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(*range(1, 38))
     farm.build((1, 37))
     watch.tick()
@@ -160,7 +160,7 @@ def test_watcher__a_lost_cursor_launches_nothing_that_is_built(farm: Farm, watch
         assert "37 days changed since the last look; all features are up to date" in str(watch.message)
 
 
-def test_watcher__a_lost_cursor_still_finds_what_is_stale(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_lost_cursor_still_finds_what_is_stale(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2, 3)
     farm.build((1, 3))
     farm.rewrite(3)
@@ -168,7 +168,7 @@ def test_watcher__a_lost_cursor_still_finds_what_is_stale(farm: Farm, watch: Tic
     assert watch.tick() == ["3"]
 
 
-def test_watcher__a_gap_in_the_log_falls_back_to_all_days(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_gap_in_the_log_falls_back_to_all_days(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     farm.build((1, 2))
     watch.tick()
@@ -180,7 +180,7 @@ def test_watcher__a_gap_in_the_log_falls_back_to_all_days(farm: Farm, watch: Tic
     assert watch.tick() == ["1..4"]
 
 
-def test_watcher__a_cleaned_log_that_was_seen_before_asks_for_the_new_day_only(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_cleaned_log_that_was_seen_before_asks_for_the_new_day_only(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     farm.build((1, 2))
     watch.tick()
@@ -190,16 +190,16 @@ def test_watcher__a_cleaned_log_that_was_seen_before_asks_for_the_new_day_only(f
     assert watch.tick() == ["3"]
 
 
-def test_watcher__two_farms_imports_between_ticks_are_one_request_per_day(farm: Farm, watch: Ticks) -> None:
+def test_watcher__two_farms_imports_between_ticks_are_one_request_per_day(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2, 3, system="a")
     farm.land(3, 4, system="b")
     assert watch.tick() == ["1..4"]
 
 
 def test_watcher__400_days_at_once_are_one_run(
-    make_settings: Callable[..., Settings], watch: Ticks, farm: Farm
+    make_settings: Callable[..., Settings], watch: Ticks, farm: WatchedFarm
 ) -> None:
-    old = Farm(make_settings(partitions_start=date(2024, 1, 1)))
+    old = WatchedFarm(make_settings(partitions_start=date(2024, 1, 1)))
     early = (date(2024, 1, 1) - FIRST).days + 1
     old.land(*range(early, early + 400))
     ticks = Ticks(gold_watcher(old.settings, change_log), repository(old.settings), watch.instance)
@@ -207,7 +207,7 @@ def test_watcher__400_days_at_once_are_one_run(
     assert len(ticks.events) == 400
 
 
-def test_watcher__days_in_progress_are_not_asked_for_again(farm: Farm, watch: Ticks) -> None:
+def test_watcher__days_in_progress_are_not_asked_for_again(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     watch.tick()
     watch.start(dg.DagsterRunStatus.STARTED)
@@ -218,7 +218,7 @@ def test_watcher__days_in_progress_are_not_asked_for_again(farm: Farm, watch: Ti
     assert "3 are being built" in str(watch.message)
 
 
-def test_watcher__newer_data_than_the_run_in_progress_read_is_asked_for(farm: Farm, watch: Ticks) -> None:
+def test_watcher__newer_data_than_the_run_in_progress_read_is_asked_for(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     watch.tick()
     watch.start(dg.DagsterRunStatus.STARTED)
@@ -226,7 +226,7 @@ def test_watcher__newer_data_than_the_run_in_progress_read_is_asked_for(farm: Fa
     assert watch.tick() == ["1..2"]
 
 
-def test_watcher__a_broken_day_ends_up_alone_and_stops_no_other(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_broken_day_ends_up_alone_and_stops_no_other(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2, 3, 4)
     assert watch.tick() == ["1..4"]
     watch.start(dg.DagsterRunStatus.FAILURE)
@@ -240,7 +240,7 @@ def test_watcher__a_broken_day_ends_up_alone_and_stops_no_other(farm: Farm, watc
     assert "1 failed alone and wait for new data or a re-execution of their run: 2026-01-03" in str(watch.message)
 
 
-def test_watcher__a_failed_day_is_asked_for_again_when_its_gold_is_mended(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_failed_day_is_asked_for_again_when_its_gold_is_mended(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1)
     watch.tick()
     watch.start(dg.DagsterRunStatus.FAILURE)
@@ -249,7 +249,7 @@ def test_watcher__a_failed_day_is_asked_for_again_when_its_gold_is_mended(farm: 
     assert watch.tick() == ["1"]
 
 
-def test_watcher__a_new_day_does_not_drag_a_failed_one_along(farm: Farm, watch: Ticks) -> None:
+def test_watcher__a_new_day_does_not_drag_a_failed_one_along(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1)
     watch.tick()
     watch.start(dg.DagsterRunStatus.FAILURE)
@@ -257,7 +257,7 @@ def test_watcher__a_new_day_does_not_drag_a_failed_one_along(farm: Farm, watch: 
     assert watch.tick() == ["3"]
 
 
-def test_watcher__features_deleted_after_a_good_run_are_built_again(farm: Farm, watch: Ticks) -> None:
+def test_watcher__features_deleted_after_a_good_run_are_built_again(farm: WatchedFarm, watch: Ticks) -> None:
     import shutil
 
     farm.land(1, 2)
@@ -269,7 +269,7 @@ def test_watcher__features_deleted_after_a_good_run_are_built_again(farm: Farm, 
     assert watch.tick() == ["1..2"]
 
 
-def test_watcher__days_outside_the_partitions_are_told_not_asked_for(farm: Farm, watch: Ticks) -> None:
+def test_watcher__days_outside_the_partitions_are_told_not_asked_for(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(-3, 1)
     assert watch.tick() == ["1"]
     farm.build((1, 1))
@@ -277,7 +277,7 @@ def test_watcher__days_outside_the_partitions_are_told_not_asked_for(farm: Farm,
     assert "1 lie outside the partitions (2025-12-28 .. 2025-12-28): set HYDRO_PARTITIONS_START" in str(watch.message)
 
 
-def test_watcher__tells_dagster_of_changed_gold_days_with_their_data_version(farm: Farm, watch: Ticks) -> None:
+def test_watcher__tells_dagster_of_changed_gold_days_with_their_data_version(farm: WatchedFarm, watch: Ticks) -> None:
     farm.land(1, 2)
     farm.build((1, 2))
     watch.tick()
@@ -293,13 +293,13 @@ def test_watcher__tells_dagster_of_changed_gold_days_with_their_data_version(far
 def test_watcher__a_farm_east_of_greenwich_builds_the_utc_days_its_wall_clock_touches(
     make_settings: Callable[..., Settings], watch: Ticks
 ) -> None:
-    farm = Farm(make_settings(partitions_start=FIRST, timezone="Europe/Amsterdam"))
+    farm = WatchedFarm(make_settings(partitions_start=FIRST, timezone="Europe/Amsterdam"))
     farm.land(3)
     ticks = Ticks(gold_watcher(farm.settings, change_log), repository(farm.settings), watch.instance)
     assert ticks.tick() == ["2..3"]
 
 
-def test_reported_sensor__starts_from_now_and_then_loses_no_day(farm: Farm, watch: Ticks) -> None:
+def test_reported_sensor__starts_from_now_and_then_loses_no_day(farm: WatchedFarm, watch: Ticks) -> None:
     def report(*numbers: int) -> None:
         for n in numbers:
             watch.instance.report_runless_asset_event(dg.AssetMaterialization(IOT_DATA, partition=str(day(n))))
@@ -312,7 +312,7 @@ def test_reported_sensor__starts_from_now_and_then_loses_no_day(farm: Farm, watc
     assert ticks.tick() == ["1..3", "7"]
 
 
-def test_reported_sensor__leaves_what_the_watcher_reports_to_the_watcher(farm: Farm, watch: Ticks) -> None:
+def test_reported_sensor__leaves_what_the_watcher_reports_to_the_watcher(farm: WatchedFarm, watch: Ticks) -> None:
     watch.instance.report_runless_asset_event(dg.AssetMaterialization(IOT_DATA, partition=str(day(1))))
     ticks = Ticks(reported_gold_sensor(farm.settings), watch.repository, watch.instance)
     ticks.tick()
@@ -325,7 +325,7 @@ def test_watcher__through_a_warehouse_looks_less_often_while_nothing_is_new(
     make_settings: Callable[..., Settings], watch: Ticks
 ) -> None:
     settings = make_settings(environment="databricks", partitions_start=FIRST)
-    farm = Farm(make_settings(partitions_start=FIRST))
+    farm = WatchedFarm(make_settings(partitions_start=FIRST))
     now, read = [0.0], []
 
     def log(_: Settings) -> ChangeLog:
@@ -345,7 +345,7 @@ def test_watcher__through_a_warehouse_looks_less_often_while_nothing_is_new(
     assert read[-2:] == [120, 121]
 
 
-def test_first_look__does_not_report_again_what_a_run_reported(watch: Ticks, farm: Farm) -> None:
+def test_first_look__does_not_report_again_what_a_run_reported(watch: Ticks, farm: WatchedFarm) -> None:
     farm.land(1, 2)
     version = f"{farm.gold.metadata().id}-{farm.gold.version()}"
     for n in (1, 2):

@@ -24,7 +24,7 @@ def accuracy(day: date, mae: float) -> dict:
 
 
 @pytest.fixture
-def farm(settings: Settings, lakehouse: Lakehouse) -> Callable[[list[float]], Lakehouse]:
+def judged_days(settings: Settings, lakehouse: Lakehouse) -> Callable[[list[float]], Lakehouse]:
     """A farm whose last days had these MAEs (the newest last), against a baseline of 0.03."""
 
     def _make(maes: list[float]) -> Lakehouse:
@@ -47,22 +47,22 @@ def test_no_truth__no_training(settings: Settings) -> None:
         assert tick(settings, instance) == dg.SkipReason("No actual value of a forecast has arrived yet")
 
 
-def test_bad_days_in_a_row__ask_for_a_training_with_its_reason(settings: Settings, farm: Callable) -> None:
-    farm([0.06] * settings.monitoring.window_days)
+def test_bad_days_in_a_row__ask_for_a_training_with_its_reason(settings: Settings, judged_days: Callable) -> None:
+    judged_days([0.06] * settings.monitoring.window_days)
     with dg.DagsterInstance.ephemeral() as instance:
         asked = tick(settings, instance)
     assert isinstance(asked, dg.RunRequest)
     assert asked.tags[REASON_TAG] == "accuracy"
 
 
-def test_good_newest_day__asks_for_nothing(settings: Settings, farm: Callable) -> None:
-    farm([0.06] * (settings.monitoring.window_days - 1) + [0.02])
+def test_good_newest_day__asks_for_nothing(settings: Settings, judged_days: Callable) -> None:
+    judged_days([0.06] * (settings.monitoring.window_days - 1) + [0.02])
     with dg.DagsterInstance.ephemeral() as instance:
         assert isinstance(tick(settings, instance), dg.SkipReason)
 
 
-def test_training_that_failed_today__is_not_asked_for_again(settings: Settings, farm: Callable) -> None:
-    farm([0.06] * settings.monitoring.window_days)
+def test_training_that_failed_today__is_not_asked_for_again(settings: Settings, judged_days: Callable) -> None:
+    judged_days([0.06] * settings.monitoring.window_days)
     with dg.DagsterInstance.ephemeral() as instance:
         instance.create_run_for_job(_training_job(), status=dg.DagsterRunStatus.FAILURE)
         assert last_training(instance) == datetime.now(UTC).date()
