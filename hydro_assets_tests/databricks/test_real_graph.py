@@ -42,7 +42,7 @@ from hydro_assets.simulator.faults import Faults
 from hydro_assets.simulator.greenhouse import simulate
 from hydro_assets_tests.databricks.conftest import REPOSITORY, Workspace
 
-pytestmark = [pytest.mark.databricks, pytest.mark.smoke]
+pytestmark = [pytest.mark.databricks, pytest.mark.smoke, pytest.mark.timeout(1800)]  # the fixture runs two farms
 FOLDER = REPOSITORY / "hydro_assets" / "databricks"
 DEFINITIONS = "hydro_assets.definitions"
 FIRST, LAST = "2026-03-02", "2026-03-04"

@@ -17,7 +17,7 @@ def test_backtest__has_every_cell_and_model_on_the_same_rows() -> None:
     pooled = result.cells.filter(system_id="all")
     assert pooled.height == 2 * 2 * 2
     assert set(result.cells["system_id"]) == {"a", "b", "all"}
-    row = pooled.filter(synthetic_rows="one", target="ph_level", horizon=5).row(0, named=True)
+    row = pooled.filter(farm="one", target="ph_level", horizon=5).row(0, named=True)
     assert row["unit"] == "pH"
     assert row["ensemble"] <= max(row["gru"], row["lightgbm"])
     assert row["baseline_mae"] == row[row["baseline"]]
