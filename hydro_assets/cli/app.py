@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from hydro_assets import __version__
 from hydro_assets.cli.foreign_errors import fault, foreign_error
+from hydro_assets.cli.scratch import own_scratch
 from hydro_assets.errors import HydroError, SourceFileError
 from hydro_assets.settings import Settings
 from hydro_assets.settings_sources import load_settings
@@ -86,10 +87,13 @@ def main() -> None:
     """
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # it announces each check of an example
     try:
-        app()
+        with own_scratch():
+            app()
     except HydroError as error:
         _end(str(error), 1)
-    except Exception as error:  # noqa: BLE001 - the process ends here, and no user should have to read a traceback
+    except BaseException as error:  # the process ends here, and no user should have to read a traceback
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":  # of a library in Rust
+            raise
         found = foreign_error(error)
         _end(str(found), 1) if found is not None else _end(fault(error), 3)
 

@@ -14,6 +14,7 @@ from hydro_assets.errors import HydroError, without_login
 _OF_SYSTEM = {
     errno.ENOSPC: ("The disk is full", "Free some room and repeat the command; what was written before is whole"),
     errno.EDQUOT: ("The quota of the disk is used up", "Free some room and repeat the command"),
+    errno.EFBIG: ("A file may not grow as large as it must", "Raise the limit (ulimit -f), or free some room"),
     errno.EROFS: ("The file system is read-only", "Set HYDRO_HOME to a folder that can be written"),
     errno.EACCES: ("There is no permission", "Give this user the right to read and write it, or set HYDRO_HOME"),
     errno.EPERM: ("It is not permitted", "Give this user the right to read and write it, or set HYDRO_HOME"),
@@ -27,7 +28,7 @@ _OF_SYSTEM = {
 }
 
 
-def foreign_error(error: Exception) -> HydroError | None:
+def foreign_error(error: BaseException) -> HydroError | None:
     """The sentence for an error of a library that is known to come from data, tables, servers or the system."""
     for known in _chain(error):
         if isinstance(known, HydroError):
@@ -55,6 +56,7 @@ _OF_LIBRARIES = (
     ("pyspark", "Spark refused", "Check SPARK_REMOTE and the grants of who asks; `hydro verify` says what is there"),
     ("grpc", "Spark does not answer", "Check that the Spark Connect endpoint is up (SPARK_REMOTE)"),
     ("polars", "A table or file cannot be read as it is", "Look at it with `hydro verify`"),
+    ("pyo3_runtime", "A file is not what it should be", "See what is there with `hydro verify`; `hydro repair TABLE`"),
     ("pyarrow", "A file cannot be read", "Look at the tables with `hydro verify`"),
     ("mlflow", "MLflow did not answer as it should", "Check HYDRO_MLFLOW_TRACKING_URI and the server"),
     ("sqlalchemy", "A database cannot be used", "Check HYDRO_MLFLOW_TRACKING_URI, or that no other hydro holds it"),
@@ -63,7 +65,7 @@ _OF_LIBRARIES = (
     ("requests", "A server did not answer", "Check its address and that it is up"),
 )
 
-_OF_VALUES: dict[type, Callable[[Exception], HydroError]] = {
+_OF_VALUES: dict[type, Callable[[BaseException], HydroError]] = {
     MemoryError: lambda _: HydroError("The memory is used up", "Lower HYDRO_DAYS_PER_TASK, or name fewer days"),
     RecursionError: lambda _: HydroError("A value is nested too deeply", "Check hydro.toml"),
     UnicodeDecodeError: lambda e: HydroError(f"A file is not text in UTF-8 ({_one_line(e)})", "Save it as UTF-8"),
@@ -71,7 +73,7 @@ _OF_VALUES: dict[type, Callable[[Exception], HydroError]] = {
 }
 
 
-def fault(error: Exception) -> str:
+def fault(error: BaseException) -> str:
     """The sentence for what nobody foresaw; the traceback is kept in a file, without passwords."""
     story = without_login("".join(traceback.format_exception(error)))
     with tempfile.NamedTemporaryFile("w", prefix="hydro_fault_", suffix=".txt", delete=False) as file:

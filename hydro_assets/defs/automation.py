@@ -6,6 +6,7 @@ import dagster as dg
 
 from hydro_assets.defs.checks import all_checks, health_checks
 from hydro_assets.defs.jobs.asset_jobs import jobs, schedules
+from hydro_assets.defs.jobs.cleaning_job import clean_job, weekly_cleaning
 from hydro_assets.defs.jobs.import_job import gold_import_job
 from hydro_assets.defs.sensors.abandoned_trainings import abandoned_trainings
 from hydro_assets.defs.sensors.alerts import check_failure_alert, run_failure_alert
@@ -36,4 +37,5 @@ def all_automation(
         run_failure_alert(settings),
         check_failure_alert(settings, every_check),
     ]
-    return [*jobs(settings, health_checks(settings)), gold_import_job(settings)], schedules(), sensors
+    every_job = [*jobs(settings, health_checks(settings)), gold_import_job(settings), clean_job]
+    return every_job, [*schedules(), weekly_cleaning], sensors

@@ -95,8 +95,12 @@ class CatalogTables:
             raise LookupError(f"{self.uri(name)} has no history")
         return TableVersion(str(detail["id"]), int(history["version"]))
 
+    def vacuum(self, name: str, kept_hours: int) -> int:
+        self.session().sql(f"VACUUM {self.uri(name)} RETAIN {kept_hours} HOURS")
+        return 0
+
     def drop(self, name: str) -> None:
-        self.session().sql(f"DROP TABLE {self.uri(name)}")
+        self.session().sql(f"DROP TABLE IF EXISTS {self.uri(name)}")
 
     def _constrain(self, table: Table, full: str) -> None:
         """Unity Catalog takes a table with a primary key and a time series column as a feature table."""

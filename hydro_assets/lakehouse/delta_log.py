@@ -18,6 +18,7 @@ from urllib.parse import unquote
 
 import polars as pl
 
+from hydro_assets.lakehouse.durability import require_whole
 from hydro_assets.lakehouse.tables import TableVersion, open_delta
 
 DAY = "date"
@@ -72,6 +73,7 @@ class StorageLog:
         uri = self.uri(name)
         if not DeltaTable.is_deltatable(uri):
             return None
+        require_whole(uri, name)
         table = open_delta(uri)
         version = TableVersion(str(table.metadata().id), table.version())
         known = since.version if since is not None and since.table_id == version.table_id else -1
@@ -95,6 +97,8 @@ def _days_now(table: Any) -> frozenset[date]:
         return frozenset(as_date(v) for v in actions[f"partition.{DAY}"].to_pylist() if v is not None)
     no_statistics = [None] * len(actions)
     lows, highs = (actions[n].to_pylist() if n in names else no_statistics for n in (f"min.{TIME}", f"max.{TIME}"))
+    if TIME not in {f.name for f in table.schema().fields}:  # a table without days
+        return frozenset()
     if None in lows:  # another writer may keep no statistics of a file: its rows tell
         found = pl.scan_delta(table).select(pl.col(TIME).dt.date()).unique().collect().to_series().drop_nulls()
         return frozenset(found)

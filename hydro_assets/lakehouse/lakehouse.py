@@ -6,15 +6,17 @@ import json
 import random
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse.catalog_tables import CatalogTables
+from hydro_assets.lakehouse.durability import IRREPLACEABLE, damage, set_aside
 from hydro_assets.lakehouse.environments import ENVIRONMENTS, has_ambient_spark
 from hydro_assets.lakehouse.sql_warehouse import databricks_warehouse
 from hydro_assets.lakehouse.tables import POLARS_TYPES, Days, PathTables, Tables, TableVersion, open_delta
@@ -86,10 +88,10 @@ class Lakehouse:
         self._must_exist(name)
         return self.tables.columns(name)
 
-    def made_from(self, *names: str) -> dict[str, dict[str, int]]:
+    def made_from(self, *names: str) -> dict[str, dict[str, dict[str, Any]]]:
         """For the note of a commit: the versions that these tables have now, before they are read."""
         found = {name: self.version(name) for name in names}
-        return {"made_from": {name: version.version for name, version in found.items() if version is not None}}
+        return {"made_from": {name: asdict(version) for name, version in found.items() if version is not None}}
 
     def read(self, name: str, start_day: date | None = None, end_day: date | None = None) -> DataFrame:
         """Rows of `[start_day, end_day)` as a Spark frame; by `date` where the table has one, else by its timestamp.
@@ -249,10 +251,29 @@ class Lakehouse:
 
     def drop_derived(self, name: str) -> None:
         """Remove a table that can be made again from Gold; nothing happens where there is none."""
-        if name.startswith("gold."):
+        if name in IRREPLACEABLE:
             raise ValueError(f"{name} is not derived from anything here")
-        if self.exists(name):
+        self.tables.drop(name)
+
+    def repair(self, name: str) -> str:
+        """Take out of a table what a power cut tore; returns what was done. A table that can be made again is removed.
+
+        Raises TableError when there is no such table in a local folder.
+        """
+        uri = self.uri(name)
+        if not Path(uri, "_delta_log").is_dir():
+            raise TableError(f"There is no table {name} in a folder here ({uri})", "Name one that `hydro verify` lists")
+        found, told = damage(uri), list[str]()
+        if found and name not in IRREPLACEABLE:
             self.tables.drop(name)
+            return f"{name} was damaged ({found}) and is removed. Next: hydro run"
+        while found:
+            set_aside(uri, found)
+            told.append(str(found))
+            found = damage(uri)
+        if not told:
+            return f"{name} is whole: nothing was changed"
+        return f"{name} goes on without what was torn: {'; '.join(told)} (kept beside as *.torn)"
 
     # -- inside --------------------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import polars as pl
 
 from hydro_assets.errors import TableError
+from hydro_assets.lakehouse.durability import IRREPLACEABLE, flush, require_whole
 from hydro_assets.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -93,7 +94,13 @@ class Tables(Protocol):
 
     def append(self, frame: pl.DataFrame, name: str, note: str) -> None: ...
     def version(self, name: str) -> TableVersion: ...
-    def drop(self, name: str) -> None: ...
+    def vacuum(self, name: str, kept_hours: int) -> int:
+        """Remove data files that no version of the last `kept_hours` reads; returns how many, 0 where nobody says."""
+        ...
+
+    def drop(self, name: str) -> None:
+        """Remove the table, whole or damaged; nothing happens where there is none."""
+        ...
 
 
 def spark_rows(frame: DataFrame, select: Sequence[str], where: str, counted: bool) -> pl.DataFrame:
@@ -126,7 +133,11 @@ class PathTables:
     def exists(self, name: str) -> bool:
         from deltalake import DeltaTable
 
-        return DeltaTable.is_deltatable(self.uri(name))
+        uri = self.uri(name)
+        if not DeltaTable.is_deltatable(uri):
+            return False
+        require_whole(uri, name)
+        return True
 
     def create(self, table: Table) -> None:
         # The engines agree on no SQL that makes a table in a folder: Sail does not know delta.`path`, and the JVM's own
@@ -142,6 +153,7 @@ class PathTables:
             configuration=all_properties(table),
             raise_if_key_not_exists=False,  # delta-rs knows no properties but Delta's own
         )
+        self._flush(table.name)
 
     def columns(self, name: str) -> dict[str, str]:
         from deltalake.schema import PrimitiveType
@@ -155,6 +167,7 @@ class PathTables:
     def add_columns(self, name: str, columns: Sequence[Column]) -> None:
         # Sail has no ALTER TABLE ADD COLUMNS; delta-rs writes the same log entry.
         self._table(name).alter.add_columns([_delta_field(replace(column, nullable=True)) for column in columns])
+        self._flush(name)
 
     def properties(self, name: str) -> dict[str, str]:
         return {key: str(value) for key, value in self._table(name).metadata().configuration.items()}
@@ -174,6 +187,7 @@ class PathTables:
         # Sail appends rows outside replaceWhere without a word, so the same condition filters the frame.
         writer = frame.where(condition).write.format("delta").mode("overwrite")
         writer.option("replaceWhere", condition).option("userMetadata", note).save(self.uri(name))
+        self._flush(name)
 
     def append(self, frame: pl.DataFrame, name: str, note: str) -> None:
         self._write(frame, name, note, mode="append")
@@ -193,18 +207,27 @@ class PathTables:
                 f"The table at {self.uri(name)} cannot be written here: {error}",
                 "Drop the feature (ALTER TABLE ... DROP FEATURE), or write the table on Databricks",
             ) from error
+        self._flush(name)
+
+    def _flush(self, name: str) -> None:
+        if name in IRREPLACEABLE:
+            flush(self.uri(name))
 
     def version(self, name: str) -> TableVersion:
         table = self._table(name)
         return TableVersion(str(table.metadata().id), table.version())
 
+    def vacuum(self, name: str, kept_hours: int) -> int:
+        return len(self._table(name).vacuum(kept_hours, dry_run=False, enforce_retention_duration=False))
+
     def drop(self, name: str) -> None:
-        from pyarrow.fs import FileSystem
+        from pyarrow.fs import FileSystem, FileType
 
         # The log goes first: without it there is no table, whatever a killed process leaves of the folder.
         files, path = FileSystem.from_uri(self.uri(name))
-        files.delete_dir(f"{path}/_delta_log")
-        files.delete_dir(path)
+        for folder in (f"{path}/_delta_log", path):
+            if files.get_file_info(folder).type == FileType.Directory:
+                files.delete_dir(folder)
 
     def _table(self, name: str) -> Any:
         return open_delta(self.uri(name))

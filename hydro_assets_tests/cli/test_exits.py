@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -183,6 +184,13 @@ BAD_CALLS = [
     "demo --epochs 0",
     "demo --windows x",
     "dev --port abc",
+    "clean --versions 0",
+    "clean --hours -1",
+    "clean --days x",
+    "repair",
+    "repair no_table",
+    "repair ../../etc",
+    "repair gold.iot_data",
     "backtest --csv missing.csv",
     "backtest --csv missing.csv --horizons x",
     "backtest --csv missing.csv --horizons 0",
@@ -275,6 +283,27 @@ def test_gold_that_cannot_be_read__is_one_sentence(hydro, tmp_path: Path, table:
     found = hydro(*command.split(), HYDRO_MINIMUM_RECORDS="5")
     assert "Traceback" not in found.said
     assert found.code in (0, 1), found
+
+
+@pytest.mark.parametrize("room", [0, 300, 3000, 30000])
+def test_disk_that_is_full__is_one_sentence_and_the_next_import_is_whole(hydro, tmp_path: Path, room: int) -> None:
+    rows = "\n".join(
+        f"2026-01-0{d} {h:02}:{m:02}:00,6.{m:02},900,24,60" for d in (1, 2) for h in range(9) for m in range(60)
+    )
+    (tmp_path / "readings.csv").write_text(f"timestamp,pH,TDS,DHT_temp,DHT_humidity\n{rows}\n")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        found = hydro("import", "readings.csv")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert found.code in ((0, 1) if room > 20000 else (1,)), found
+    assert "Traceback" not in found.said
+    assert "a fault of hydro_assets" not in found.said
+    again = hydro("import", "readings.csv")
+    assert again.code == 0, again
+    assert "1,080 readings" in again.said
+    assert "1,080" in hydro("imports").said
 
 
 def test_fifo_and_endless_device__are_refused_before_they_are_read(hydro, tmp_path: Path) -> None:
