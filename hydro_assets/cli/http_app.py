@@ -18,7 +18,8 @@ from hydro_assets import __version__
 from hydro_assets.errors import HydroError
 from hydro_assets.ingest.gold_rows import GOLD_SCHEMA
 from hydro_assets.pipeline.live_farm import LiveFarm
-from hydro_assets.pipeline.scoring import serving_models, serving_versions
+from hydro_assets.pipeline.outdated import serving_versions
+from hydro_assets.pipeline.scoring import serving_models
 from hydro_assets.tables import FORECASTS, GOLD_IOT_DATA, OPTIMAL_FLAGS, Table
 
 _PYTHON = {"string": str, "double": float, "int": int, "boolean": bool, "timestamp": datetime}
@@ -56,7 +57,7 @@ class Promotions:
     def follow(self) -> None:
         """Swap the models if others serve by now. A version that cannot serve is told by `problem`."""
         try:
-            if serving_versions(self.farm.settings) != self.farm.models.versions:
+            if serving_versions(self.farm.settings).versions != self.farm.models.versions:
                 self.farm.swap(serving_models(self.farm.settings), datetime.now(UTC))
             self.problem = None
         except HydroError as error:

@@ -19,21 +19,10 @@ from hydro_assets.errors import DataContractError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import feature_span
 from hydro_assets.pipeline.gold import require_fitting_grid
-from hydro_assets.pipeline.new_days import ranges_of
-from hydro_assets.pipeline.outdated import outdated
-from hydro_assets.pipeline.reading_account import reading_account
+from hydro_assets.pipeline.up_to_date import DERIVED, bring_up_to_date
 from hydro_assets.quality.gold_findings import measured
 from hydro_assets.settings import Settings
-from hydro_assets.tables import MODELS, REQUIRED_SENSORS, names
-
-DERIVED = (
-    names.SYSTEM_OUTLOOK,
-    names.PREDICTION_ACCURACY,
-    names.FEATURE_DRIFT,
-    names.BATCH_PREDICTIONS,
-    names.SENSOR_FEATURES,
-)
-"""Features last: a rebuild that is killed meets the old grid again, and asks to be repeated."""
+from hydro_assets.tables import REQUIRED_SENSORS, names
 
 
 def run_pipeline(
@@ -58,43 +47,36 @@ def run_pipeline(
         report("features and all that is made from them are made anew; Gold, models and their history stay")
     require_fitting_grid(lakehouse)
     report_targets(lakehouse, report)
-    defs = build_definitions(settings)
-    tags = {TRIGGER_TAG: BY_COMMAND}
     with dagster_instance(settings) as instance:
-        for run_id in end_dead_runs(instance):
+        for run_id in end_dead_runs(instance, alone=True):
             report(f"run {run_id[:8]} was killed before it ended: marked failed, its days are looked at again")
         report_gold(instance, lakehouse)
-        stale = outdated(lakehouse)
-        days = [day for day in stale.feature_days if first <= day < end]
-        for change in stale.changed_settings:
-            report(f"features were made with {change}: they are made again")
-        if everything or days:
-            ranges = [(first, end)] if everything else ranges_of(days)
-            told = ", ".join(f"{start} .. {stop - timedelta(days=1)}" for start, stop in ranges)
-            report(f"1/3 features of {told}")
-            broken = refresh(defs.resolve_job_def(REFRESH_JOB), instance, ranges, tags)
-            for day, finding in broken.items():
-                report(f"WARNING {day} is left out, its features are not rebuilt: {finding}")
-        else:
-            report("1/3 features are up to date")
-        report(f"{reading_account(lakehouse)}")
-        if everything or outdated(lakehouse).models:
-            report(f"2/3 models: {', '.join(MODELS)}")
-            run_job(defs.resolve_job_def(TRAIN_JOB), instance, None, tags)
-        else:
-            report("2/3 models are up to date with features and settings")
-        if everything or outdated(lakehouse).predictions:
-            report("3/3 predictions and what follows from them")
-            with_rows = {*lakehouse.days(names.SENSOR_FEATURES)}
-            if lakehouse.exists(names.BATCH_PREDICTIONS):  # of days that lost their features, too
-                with_rows |= {*lakehouse.days(names.BATCH_PREDICTIONS)}
-            with_features = sorted(day for day in with_rows if first <= day < end)
-            for span in ranges_of(with_features) if with_features and not everything else [(first, end)]:
-                run_job(defs.resolve_job_def(SCORE_JOB), instance, span, tags)
-        else:
-            report("3/3 predictions are up to date with features and models")
-            return
-        run_job(defs.resolve_job_def(WATCH_JOB), instance, None, tags)  # else the UI shows nine checks unevaluated
+        runs = _DagsterRuns(settings, instance)
+        bring_up_to_date(lakehouse, runs, first, end, report, everything)
+        if runs.has_scored:
+            runs.watch()
+
+
+class _DagsterRuns:
+    """The steps as Dagster runs in this process, in the history that the UI shows."""
+
+    def __init__(self, settings: Settings, instance: dg.DagsterInstance) -> None:
+        self.defs, self.instance, self.tags = build_definitions(settings), instance, {TRIGGER_TAG: BY_COMMAND}
+        self.has_scored = False
+
+    def refresh(self, ranges: Sequence[tuple[date, date]]) -> dict[date, str]:
+        return refresh(self.defs.resolve_job_def(REFRESH_JOB), self.instance, ranges, self.tags)
+
+    def train(self) -> None:
+        run_job(self.defs.resolve_job_def(TRAIN_JOB), self.instance, None, self.tags)
+
+    def score(self, start: date, end: date) -> None:
+        self.has_scored = True
+        run_job(self.defs.resolve_job_def(SCORE_JOB), self.instance, (start, end), self.tags)
+
+    def watch(self) -> None:
+        """The health checks, of which the UI would else say that they were never evaluated."""
+        run_job(self.defs.resolve_job_def(WATCH_JOB), self.instance, None, self.tags)
 
 
 def report_targets(lakehouse: Lakehouse, report: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -56,6 +56,11 @@ def references_of(models: ServingModels) -> dict[str, dict[str, FeatureReference
     }
 
 
+def made_by(models: ServingModels, settings: Settings) -> dict[str, Any]:
+    """For the notes of commits: the models and the settings that shape the drift, beside the features."""
+    return models.note() | {"settings": {"drift_days": settings.monitoring.drift_days}}
+
+
 def measure_drift(
     lakehouse: Lakehouse, settings: Settings, models: ServingModels, start_day: date, end_day: date
 ) -> MeasuredDrift:
@@ -66,7 +71,7 @@ def measure_drift(
     references, config = references_of(models), settings.monitoring
     rows_by_day: dict[str, int] = {}
     newest = pl.DataFrame(schema=SCHEMA)
-    note = lakehouse.made_from(names.SENSOR_FEATURES) | {"versions": dict(models.versions)}
+    note = lakehouse.made_from(names.SENSOR_FEATURES) | made_by(models, settings)
     begin = start_day
     while begin < end_day:
         end = min(begin + timedelta(days=DAYS_AT_ONCE), end_day)

@@ -13,6 +13,7 @@ Without a champion that can serve, 2 is enough. Whatever is not promoted stays r
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,10 +23,20 @@ from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.feature_rows import feature_rows
 from hydro_assets.registry.coverage import lost, misfits
 from hydro_assets.registry.mlflow_client import tracking_errors
-from hydro_assets.registry.promotion import Candidate, Damaged, PromotionDecision, apply, candidate, log_rows, rollback
+from hydro_assets.registry.promotion import (
+    Candidate,
+    Damaged,
+    PromotionDecision,
+    apply,
+    candidate,
+    log_rows,
+    rollback,
+    unlogged,
+)
 from hydro_assets.registry.registered_model import CHALLENGER, CHAMPION, RegisteredModel
+from hydro_assets.registry.registration import make_challenger
 from hydro_assets.settings import Settings
-from hydro_assets.tables import PROMOTION_LOG
+from hydro_assets.tables import MODELS, PROMOTION_LOG
 from hydro_assets.training.comparison import Compared, Comparison, compare
 
 MINIMUM_COMPARED = 30
@@ -40,20 +51,63 @@ def compete(lakehouse: Lakehouse, kind: str, decided_at: datetime, version: str 
 
 def roll_back(lakehouse: Lakehouse, kind: str, decided_at: datetime, version: str | None = None) -> PromotionDecision:
     """Make a version, by default the champion before the present one, champion again, and log it."""
+    log_change_elsewhere(lakehouse, kind, decided_at)
     decision = rollback(RegisteredModel(lakehouse.settings, kind), decided_at, version)
-    lakehouse.append(PROMOTION_LOG, log_rows([decision]))
+    _log(lakehouse, decision)
     return decision
 
 
 def promote(
     lakehouse: Lakehouse, kind: str, features: pl.DataFrame, decided_at: datetime, version: str | None = None
 ) -> PromotionDecision:
-    """`judge`, log the decision, and move the alias if the challenger wins."""
+    """`judge`, move the alias if the challenger wins, and log the decision."""
+    log_change_elsewhere(lakehouse, kind, decided_at)
     model = RegisteredModel(lakehouse.settings, kind)
     decision = judge(model, features, decided_at, version)
-    lakehouse.append(PROMOTION_LOG, log_rows([decision]))  # first: no champion without its decision in the log
     apply(decision, model)
+    _log(lakehouse, decision)
     return decision
+
+
+def finish_decisions(lakehouse: Lakehouse, at: datetime) -> list[PromotionDecision]:
+    """What killed processes left of each kind: a champion that the log does not know, a newest version never judged."""
+    found = []
+    for kind in MODELS:
+        model, change = RegisteredModel(lakehouse.settings, kind), log_change_elsewhere(lakehouse, kind, at)
+        found += [] if change is None else [change]
+        with tracking_errors(model.settings, f"Looking up the newest version of {model.name}"):
+            newest = model.latest_whole()
+        logged = decisions(lakehouse, kind)
+        if newest is None or newest in {*logged["challenger"], *logged["champion_after"]}:
+            continue
+        with tracking_errors(model.settings, f"Making version {newest} of {model.name} challenger"):
+            make_challenger(model, newest)
+        found.append(compete(lakehouse, kind, at, newest))
+    return found
+
+
+def decisions(lakehouse: Lakehouse, kind: str) -> pl.DataFrame:
+    """Rows of the log of one kind's present model, oldest first; none where nothing was decided yet."""
+    if not lakehouse.exists(PROMOTION_LOG.name):
+        return log_rows([])
+    name = RegisteredModel(lakehouse.settings, kind).name
+    return lakehouse.read_polars(PROMOTION_LOG.name).filter(model_name=name).sort("decided_at")
+
+
+def log_change_elsewhere(lakehouse: Lakehouse, kind: str, at: datetime) -> PromotionDecision | None:
+    """Log the champion that the log does not know, if there is one."""
+    change = unlogged(RegisteredModel(lakehouse.settings, kind), decisions(lakehouse, kind), at)
+    if change is not None:
+        _log(lakehouse, change)
+    return change
+
+
+def _log(lakehouse: Lakehouse, decision: PromotionDecision) -> None:
+    """The newest row is the decision in force, so a row comes after those before it, whatever the wall clock says."""
+    last = decisions(lakehouse, decision.kind)["decided_at"].max()
+    if isinstance(last, datetime) and decision.decided_at <= last:
+        decision = replace(decision, decided_at=last + timedelta(microseconds=1))
+    lakehouse.append(PROMOTION_LOG, log_rows([decision]))
 
 
 def judge(

@@ -157,6 +157,7 @@ def import_readings(
         if stored is not None and (corrected := differing_from(fresh, stored)):
             done = replace(done, notes=(*done.notes, _correction_note(corrected, done)))
         if fresh.height:
+            _extend_dimensions(lakehouse, done.days)
             journal.record(
                 lakehouse,
                 journal.Entry(
@@ -170,9 +171,8 @@ def import_readings(
             report(f"import {entry.import_id} of {entry.source_file} ({span_text}) is taken back")
         if taken:
             journal.forget(lakehouse, taken, now)
-        if fresh.height or taken:
-            _extend_dimensions(lakehouse)
         if taken:
+            _extend_dimensions(lakehouse)
             _drop_features_without_gold(lakehouse)
     return done
 
@@ -217,8 +217,8 @@ def add_readings(lakehouse: Lakehouse, incoming: pl.DataFrame) -> GoldImport:
     existing = _existing(lakehouse, incoming, days)
     fresh = incoming if existing is None else new_readings(incoming, existing)
     if not fresh.is_empty():
+        _extend_dimensions(lakehouse, fresh["date"].unique().to_list())
         lakehouse.append(present_columns(fresh), fresh.select(present_columns(fresh).column_names))
-        _extend_dimensions(lakehouse)
     return _done(None, incoming, fresh, None, lakehouse.settings)
 
 
@@ -302,9 +302,10 @@ def _existing(lakehouse: Lakehouse, incoming: pl.DataFrame, days: Sequence[date]
     return stored.select(pl.col(n).cast(kind) for n, kind in incoming.schema.items() if n in stored.columns)
 
 
-def _extend_dimensions(lakehouse: Lakehouse) -> None:
-    days = lakehouse.days(GOLD_IOT_DATA.name)
-    lakehouse.overwrite(GOLD_DIM_TIME, dim_time(days))
+def _extend_dimensions(lakehouse: Lakehouse, coming: Sequence[date] = ()) -> None:
+    """Calendar and equipment of the days of Gold, and of those that come next: no day is without, whoever is killed."""
+    held = lakehouse.days(GOLD_IOT_DATA.name) if lakehouse.exists(GOLD_IOT_DATA.name) else []
+    lakehouse.overwrite(GOLD_DIM_TIME, dim_time(sorted({*held, *coming})))
     lakehouse.overwrite(GOLD_DIM_EQUIPMENT, dim_equipment())
 
 

@@ -11,7 +11,7 @@ from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import ChangeLog
 from hydro_assets.lakehouse.sql_warehouse import SparkStatements
 from hydro_assets.lakehouse.warehouse_log import WarehouseLog, change_log
-from hydro_assets.pipeline.outdated import look_back_of, scored_days, uncovered_days
+from hydro_assets.pipeline.outdated import days_of, look_back_of, unsettled_days
 from hydro_assets.tables import names
 
 
@@ -36,8 +36,8 @@ def unscored_days(lakehouse: Lakehouse) -> list[date]:
     features = log.read(names.SENSOR_FEATURES, None)
     if features is None:
         return []
-    scored = scored_days(log.read(names.BATCH_PREDICTIONS, None), None)
-    return uncovered_days(features, scored, look_back_of(lakehouse.settings))
+    predictions, back = log.read(names.BATCH_PREDICTIONS, None), look_back_of(lakehouse.settings)
+    return unsettled_days(days_of(features), predictions, {names.SENSOR_FEATURES: features}, look_back=back)
 
 
 def ranges_of(days: Sequence[date], most_apart: timedelta = timedelta(days=31)) -> list[tuple[date, date]]:

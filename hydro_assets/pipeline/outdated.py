@@ -7,8 +7,8 @@ features and serving versions, and what follows from predictions against those.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any, NamedTuple
 
 from hydro_assets.errors import DataContractError, ModelUnavailableError
 from hydro_assets.features.spec import differing_settings, made_with
@@ -16,54 +16,94 @@ from hydro_assets.features.staleness import BuiltDays, ChangedDays, Reach, stale
 from hydro_assets.forecasting.info import history_steps
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.delta_log import LogReading
+from hydro_assets.lakehouse.tables import TableVersion
 from hydro_assets.lakehouse.warehouse_log import change_log
+from hydro_assets.monitoring import drift_days
 from hydro_assets.registry.coverage import misfits
 from hydro_assets.registry.mlflow_client import tracking_errors
 from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.registry.tracking import trained_with
+from hydro_assets.scoring import scoring_job
+from hydro_assets.scoring.members import ServingModels
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS, names
 
-
-@dataclass(frozen=True)
-class Outdated:
-    """Days and models that are not what the tables and settings of now would make them."""
-
-    feature_days: tuple[date, ...]
-    models: tuple[str, ...]
-    predictions: bool
-    changed_settings: tuple[str, ...] = field(default=(), compare=False)
-
-    def __bool__(self) -> bool:
-        return bool(self.feature_days or self.models or self.predictions)
+FOLLOWING = (
+    names.FORECASTS,
+    names.BATCH_PREDICTIONS,
+    names.PREDICTION_ACCURACY,
+    names.FEATURE_DRIFT,
+    names.SYSTEM_OUTLOOK,
+)
+"""Tables that scoring days brings up to date, in the order in which they are written."""
 
 
-def outdated(lakehouse: Lakehouse) -> Outdated:
-    """Compare each table with what it was made from, by the notes in its commits."""
+class OutdatedDays(NamedTuple):
+    """Feature days that are not what Gold and the settings of now would make them.
+
+    `changed_settings`: what made some of them otherwise, as `timezone UTC, now Europe/Rome`.
+    """
+
+    days: Sequence[date] = ()
+    changed_settings: Sequence[str] = ()
+
+
+def outdated_days(lakehouse: Lakehouse) -> OutdatedDays:
+    """Compare feature days with the Gold and the settings that the notes of their commits name."""
+    log, wanted = change_log(lakehouse.settings), made_with(lakehouse.settings)
+    gold, made = log.read(names.IOT_DATA, None), BuiltDays().advance(log.read(names.SENSOR_FEATURES, None))
+    if gold is None:
+        return OutdatedDays()
+    stale = stale_days(ChangedDays().advance(gold), made, Reach.of(lakehouse.settings), wanted)
+    return OutdatedDays(list(stale), _changed_settings(made, wanted))
+
+
+def outdated_models(lakehouse: Lakehouse) -> list[str]:
+    """Kinds whose newest version did not learn from the features of now what the settings ask."""
+    features = lakehouse.version(names.SENSOR_FEATURES)
+    return [k for k in MODELS if features is None or not _is_current(lakehouse.settings, k, features)]
+
+
+def predictions_are_current(lakehouse: Lakehouse) -> bool:
+    """Whether predictions, and all that follows from them, are of the features, serving models and settings of now."""
     settings = lakehouse.settings
     log = change_log(settings)
-    gold, built = log.read(names.IOT_DATA, None), log.read(names.SENSOR_FEATURES, None)
-    wanted, made = made_with(settings), BuiltDays().advance(built)
-    days = () if gold is None else tuple(stale_days(ChangedDays().advance(gold), made, Reach.of(settings), wanted))
-    models = tuple(k for k in MODELS if days or built is None or not _is_current(settings, k, built.table.version))
-    serving = {k: v for k in MODELS if (v := RegisteredModel(settings, k).serving_version()) is not None}
-    predictions, forecasts = (log.read(name, None) for name in (names.BATCH_PREDICTIONS, names.FORECASTS))
-    is_scored = (
-        built is not None
-        and predictions is not None
-        and forecasts is not None
-        and _days(predictions) <= _days(built)
-        and is_covered(built, scored_days(predictions, serving), look_back_of(settings))
-        and lakehouse.exists(names.SYSTEM_OUTLOOK)
-        and is_followed(_days(predictions), log.read(names.PREDICTION_ACCURACY, None), [forecasts, built], FOLLOWED)
-        and is_followed(_days(built), log.read(names.FEATURE_DRIFT, None), [built], FOLLOWED[1:], serving)
+    built, tables = log.read(names.SENSOR_FEATURES, None), {name: log.read(name, None) for name in FOLLOWING}
+    forecasts, outlook = tables[names.FORECASTS], tables[names.SYSTEM_OUTLOOK]
+    if built is None or forecasts is None or outlook is None:
+        return False
+    serving = serving_versions(settings)
+    days, scored = days_of(built), scoring_job.made_by(serving, settings)
+    features = {names.SENSOR_FEATURES: built}
+    sources = features | {names.FORECASTS: forecasts}
+    history, reach = look_back_of(settings), settings.horizons[-1] * settings.feature_step
+    window = timedelta(days=settings.monitoring.drift_days - 1)
+    drifted = drift_days.made_by(serving, settings)
+    return (
+        all(days_of(tables[name]) <= days for name in FOLLOWING if name != names.SYSTEM_OUTLOOK)
+        and not unsettled_days(days, forecasts, features, scored, history)
+        and not unsettled_days(days, tables[names.BATCH_PREDICTIONS], features, scored, history)
+        and not unsettled_days(days, tables[names.PREDICTION_ACCURACY], sources, {}, reach)
+        and not unsettled_days(days, tables[names.FEATURE_DRIFT], features, drifted, window)
+        and _made_from(outlook) == {name: source.table for name, source in sources.items()}
     )
-    return Outdated(days, models, bool(days or models) or not is_scored, _changed_settings(made, wanted))
 
 
-def _changed_settings(made: BuiltDays, wanted: str) -> tuple[str, ...]:
-    differing = {d for text in {b.settings for b in made.days.values()} for d in differing_settings(text, wanted)}
-    return tuple(sorted(differing))
+def serving_versions(settings: Settings) -> ServingModels:
+    """What serves, without the packages."""
+    models = {kind: RegisteredModel(settings, kind) for kind in MODELS}
+    versions = {kind: version for kind, model in models.items() if (version := model.serving_version()) is not None}
+    return ServingModels({}, versions, {kind: models[kind].digest(version) for kind, version in versions.items()})
+
+
+def days_to_score(lakehouse: Lakehouse) -> list[date]:
+    """Days with features, and days that had some when they were scored: what is left of those is removed."""
+    tables = [name for name in (names.SENSOR_FEATURES, *FOLLOWING) if name != names.SYSTEM_OUTLOOK]
+    return sorted({day for name in tables if lakehouse.exists(name) for day in lakehouse.days(name)})
+
+
+def _changed_settings(made: BuiltDays, wanted: str) -> list[str]:
+    return sorted({d for text in {b.settings for b in made.days.values()} for d in differing_settings(text, wanted)})
 
 
 def require_one_making(lakehouse: Lakehouse) -> None:
@@ -86,73 +126,56 @@ def require_one_making(lakehouse: Lakehouse) -> None:
         )
 
 
-def scored_days(predictions: LogReading | None, versions: Mapping[str, str] | None) -> dict[date, int]:
-    """The days whose predictions are of the models `versions` (None: of any), and the version of their features."""
-    found: dict[date, int] = {}
-    for commit in () if predictions is None else predictions.commits:
-        note = commit.note
-        if {"start_day", "end_day", "versions", "feature_version"} <= note.keys():
-            start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
-            written = [start + timedelta(days=i) for i in range((end - start).days)]
-            is_ours = versions is None or note["versions"] == dict(versions)
-        else:  # written by another hand: nobody knows from what
-            written, is_ours = list(found if commit.days is None else commit.days), False
-        for day in written:
-            found.pop(day, None)
-            if is_ours:
-                found[day] = int(note["feature_version"])
-    return found
-
-
-def is_covered(features: LogReading, scored: Mapping[date, int], look_back: timedelta) -> bool:
-    """Whether every day with features was scored after it, and all that its rows look back on, was last built."""
-    return not uncovered_days(features, scored, look_back)
-
-
-def uncovered_days(features: LogReading, scored: Mapping[date, int], look_back: timedelta) -> list[date]:
-    """The days with features that were not scored since they, or what their rows look back on, were last built."""
-    changed = ChangedDays().advance(features).changed
-    back = -(-look_back // timedelta(days=1))
-    return sorted(
-        day
-        for day in features.days or ()
-        if day not in scored
-        or scored[day] < max(changed.get(day - timedelta(days=i), features.after) for i in range(back + 1))
-    )
-
-
-def _days(reading: LogReading) -> frozenset[date]:
-    """Days with rows now; a log that is read from its beginning always tells them."""
-    assert reading.days is not None
-    return reading.days
-
-
-FOLLOWED = (names.FORECASTS, names.SENSOR_FEATURES)
-
-
-def is_followed(
+def unsettled_days(
     days: Collection[date],
     table: LogReading | None,
-    sources: Sequence[LogReading],
-    source_names: Sequence[str],
-    versions: Mapping[str, str] | None = None,
-) -> bool:
-    """Whether `table` settled each of `days` after the sources last changed it, and with these model versions."""
-    made: dict[date, Mapping[str, int]] = {}
+    sources: Mapping[str, LogReading],
+    wanted: Mapping[str, Any] | None = None,
+    look_back: timedelta = timedelta(0),
+) -> list[date]:
+    """Those of `days` that `table` has not settled since the sources last changed them, or what they look back on.
+
+    Settled is a day, with or without rows, by the note of the commit that wrote it last, which says the same as
+    `wanted` and names the versions of the sources. A commit of another hand settles nothing.
+    """
+    made: dict[date, Mapping[str, TableVersion]] = {}
     for commit in () if table is None else table.commits:
         note = commit.note
-        if not {"start_day", "end_day", "made_from"} <= note.keys():  # another hand: nobody knows from what
-            written, source = list(made if commit.days is None else commit.days), {}
-        else:
+        if {"start_day", "end_day", "made_from"} <= note.keys():
             start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
             written = [start + timedelta(days=i) for i in range((end - start).days)]
-            source = note["made_from"] if versions is None or note.get("versions") == dict(versions) else {}
-        made |= dict.fromkeys(written, source)
-    for name, reading in zip(source_names, sources, strict=True):
-        changed = ChangedDays().advance(reading).changed
-        if any(made.get(day, {}).get(name, -1) < changed.get(day, reading.after) for day in days):
-            return False
-    return True
+            is_wanted = all(note.get(name) == value for name, value in (wanted or {}).items())
+            made |= {day: _versions(note) if is_wanted else {} for day in written}
+        else:
+            made |= {day: {} for day in (made if commit.days is None else commit.days)}
+    unsettled: set[date] = set()
+    back = -(-look_back // timedelta(days=1))
+    for name, source in sources.items():
+        changed = ChangedDays().advance(source).changed
+        for day in days:
+            need = max(changed.get(day - timedelta(days=i), source.after) for i in range(back + 1))
+            have = made.get(day, {}).get(name)
+            if have is None or have.table_id != source.table.table_id or have.version < need:
+                unsettled.add(day)
+    return sorted(unsettled)
+
+
+def _versions(note: Mapping[str, Any]) -> dict[str, TableVersion]:
+    return {name: TableVersion(**found) for name, found in note["made_from"].items() if isinstance(found, dict)}
+
+
+def _made_from(table: LogReading) -> dict[str, TableVersion]:
+    """Sources of a table that is written whole, by its newest commit."""
+    note = table.commits[-1].note if table.commits else {}
+    return _versions(note) if "made_from" in note else {}
+
+
+def days_of(reading: LogReading | None) -> frozenset[date]:
+    """Days with rows now; a log that is read from its beginning always tells them."""
+    if reading is None:
+        return frozenset()
+    assert reading.days is not None
+    return reading.days
 
 
 def look_back_of(settings: Settings) -> timedelta:
@@ -161,13 +184,16 @@ def look_back_of(settings: Settings) -> timedelta:
     return history_steps(settings.horizons, settings.sequence_length, step) * step
 
 
-def _is_current(settings: Settings, kind: str, feature_version: int) -> bool:
+def _is_current(settings: Settings, kind: str, features: TableVersion) -> bool:
     """Whether the newest version can be read, and learned from these features what the settings ask, as configured."""
     model = RegisteredModel(settings, kind)
     with tracking_errors(settings, f"Looking up the newest version of {model.name}"):
         newest = next(iter(model.versions()), None)
         found = None if newest is None else model.find(newest)
-    if found is None or found.tags.get("feature_version") != str(feature_version):
+    if found is None or not model.is_whole(found):
+        return False
+    learned = tuple(found.tags.get(name) for name in ("feature_table_id", "feature_version"))
+    if learned != (features.table_id, str(features.version)):
         return False
     if found.tags.get("settings") != trained_with(settings, kind):
         return False

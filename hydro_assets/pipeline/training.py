@@ -88,6 +88,7 @@ def train_model(
             git_commit=git_commit(),
             feature_table=settings.table(names.SENSOR_FEATURES),
             feature_uri=lakehouse.uri(names.SENSOR_FEATURES),
+            feature_table_id=version.table_id,
             feature_version=version.version,
             gold_version=gold.version if gold else None,
             settings=trained_with(settings, kind),

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import polars as pl
+from pydantic import TypeAdapter
 
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hydro_assets.forecasting.package import ForecastPackage
 
 PREVIOUS = "previous_champion"  # tag of a version: the champion that it replaced, where a rollback returns to
+DECISION = "decision"  # tag of a version: the decision that made it champion last, until and after it is logged
 TRAINED_AT = "trained_at"  # tag of a version
 
 
@@ -30,7 +32,7 @@ class PromotionDecision:
     decided_at: datetime
     kind: str
     model_name: str
-    action: Literal["promoted", "kept", "rolled_back"]
+    action: Literal["promoted", "kept", "rolled_back", "moved"]
     champion_before: str | None
     champion_after: str | None
     reason: str
@@ -49,6 +51,9 @@ class PromotionDecision:
     @property
     def promoted(self) -> bool:
         return self.action == "promoted"
+
+
+_AS_TEXT = TypeAdapter(PromotionDecision)
 
 
 class Candidate(NamedTuple):
@@ -82,16 +87,41 @@ def candidate(model: RegisteredModel, version: str) -> Candidate | Damaged:
 
 
 def apply(decision: PromotionDecision, model: RegisteredModel) -> None:
-    """Make the winner of `decision` champion; a decision to keep changes nothing."""
-    if not decision.promoted or decision.champion_after is None:
+    """Make the winner of `decision` champion; a decision to keep changes nothing.
+
+    The version carries the decision before the alias moves: where the process is killed before it is logged,
+    `unlogged` finds it.
+    """
+    name, before, winner = model.name, decision.champion_before, decision.champion_after
+    if winner is None or winner == before:
         return
-    name, winner = model.name, decision.champion_after
-    with tracking_errors(model.settings, f"Promoting version {winner} of {name}"):
-        if decision.champion_before is not None:
-            model.client.set_model_version_tag(name, winner, PREVIOUS, decision.champion_before)
+    with tracking_errors(model.settings, f"Making version {winner} of {name} champion"):
+        model.client.set_model_version_tag(name, winner, DECISION, _AS_TEXT.dump_json(decision).decode())
+        if decision.promoted and before is not None:
+            model.client.set_model_version_tag(name, winner, PREVIOUS, before)
         model.client.set_registered_model_alias(name, CHAMPION, winner)
         if model.aliases().get(CHALLENGER) == winner:  # a newer challenger may have come meanwhile
             model.client.delete_registered_model_alias(name, CHALLENGER)
+
+
+def unlogged(model: RegisteredModel, logged: pl.DataFrame, at: datetime) -> PromotionDecision | None:
+    """The change of champion that is not in the log: its process was killed, or a person moved the alias in MLflow.
+
+    `logged`: the rows of PROMOTION_LOG of this model, oldest first.
+    """
+    last = logged.row(-1, named=True) if logged.height else {"champion_after": None, "decided_at": None}
+    with tracking_errors(model.settings, f"Looking up the champion of {model.name}"):
+        champion = model.aliases().get(CHAMPION)
+        found = None if champion is None else model.find(champion)
+    if champion == last["champion_after"] or (champion is not None and found is None):
+        return None
+    if found is not None and DECISION in found.tags:
+        noted = _AS_TEXT.validate_json(found.tags[DECISION])
+        is_next = (noted.champion_before, noted.champion_after) == (last["champion_after"], champion)
+        if is_next and (last["decided_at"] is None or noted.decided_at > last["decided_at"]):
+            return noted
+    reason = f"the alias champion was {'taken away' if champion is None else f'given to version {champion}'} in MLflow"
+    return PromotionDecision(at, model.kind, model.name, "moved", last["champion_after"], champion, reason)
 
 
 def rollback(model: RegisteredModel, decided_at: datetime, version: str | None = None) -> PromotionDecision:
@@ -114,10 +144,11 @@ def rollback(model: RegisteredModel, decided_at: datetime, version: str | None =
         problems = [target.problem] if isinstance(target, Damaged) else misfits(target.package.info, model.settings)
         if problems:
             raise ModelUnavailableError(f"Version {previous} of {name} cannot serve: {'; '.join(problems)}", remedy)
-        model.client.set_registered_model_alias(name, CHAMPION, previous)
     replaced = "serves" if current is None else f"serves again in place of version {current}"
     reason = f"version {previous} {replaced}"
-    return PromotionDecision(decided_at, model.kind, name, "rolled_back", current, previous, reason)
+    decision = PromotionDecision(decided_at, model.kind, name, "rolled_back", current, previous, reason)
+    apply(decision, model)
+    return decision
 
 
 def log_rows(decisions: Iterable[PromotionDecision]) -> pl.DataFrame:

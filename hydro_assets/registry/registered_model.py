@@ -160,6 +160,12 @@ class RegisteredModel:
             )
         return chosen
 
+    def digest(self, version: str) -> str:
+        """Checksum of the package of a version, as its registration noted it; empty where nobody did."""
+        with tracking_errors(self.settings, f"Looking up version {version} of {self.name}"):
+            found = self.find(version)
+        return "" if found is None else found.tags.get(DIGEST, "")
+
     # -- packages ------------------------------------------------------------------------------------------------------
 
     def load(self, version: str) -> ForecastPackage:

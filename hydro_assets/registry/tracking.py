@@ -51,6 +51,7 @@ class Provenance(BaseModel):
     git_commit: str | None = None
     feature_table: str | None = None
     feature_uri: str | None = None
+    feature_table_id: str | None = None
     feature_version: int | None = None
     gold_version: int | None = None
     settings: str | None = None

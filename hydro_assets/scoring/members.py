@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServingModels:
-    """The models of one scoring run, and their registered versions, by kind (`tables.MODELS`)."""
+    """The models of one scoring run, their registered versions and the digests of these, by kind (`tables.MODELS`)."""
 
     packages: Mapping[str, ForecastPackage]
     versions: Mapping[str, str]
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def note(self) -> dict[str, dict[str, str]]:
+        """For the notes of commits. The digests tell versions of one number in two registries apart."""
+        return {"versions": dict(self.versions), "digests": dict(self.digests)}
 
 
 def require_fitting(packages: Mapping[str, ForecastPackage], columns: Iterable[str], settings: Settings) -> None:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 from threadpoolctl import threadpool_limits
@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from hydro_assets.features.point_in_time import feature_frame
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
+from hydro_assets.lakehouse.lakehouse import span_note
 from hydro_assets.scoring.members import (
     ServingModels,
     columns_read,
@@ -63,6 +64,12 @@ class ScoredDays:
         return sum(self.rows_by_day.values())
 
 
+def made_by(models: ServingModels, settings: Settings) -> dict[str, Any]:
+    """For the notes of commits: the models and the settings that shape predictions, beside the features."""
+    asked = settings.model_dump(mode="json", include={"target_col", "targets", "labels"})
+    return models.note() | {"settings": asked | {"horizons": list(settings.horizons)}}
+
+
 def predictions_table(feature_columns: list[str], settings: Settings) -> Table:
     """The predictions table of a farm whose feature table has these columns."""
     sensors = [name for name in SENSOR if name in feature_columns]
@@ -99,11 +106,11 @@ def score_days(
     rows_by_day = {row["date"]: row["count"] * weight for row in counts}
     wide: dict[str, int] = {}
     narrow: dict[str, int] = {}
-    facts = {"feature_version": version.version, "versions": dict(models.versions)}
+    facts = lakehouse.made_from(names.SENSOR_FEATURES) | made_by(models, settings)
     for begin, end in commits(rows_by_day, start_day, end_day, rows_per_commit):
         grid = TaskGrid(begin, end, task_span(settings, models), look_back(models.packages, settings))
         history = feature_frame(lakehouse, grid.first_day_read, end)
-        noted = facts | {"start_day": begin, "end_day": end}
+        noted = facts | span_note(begin, end)
         scored = scoring_plan(history, grid, models, settings, scored_at)
         narrow.update(lakehouse.replace_days(FORECASTS, scored, begin, end, noted).rows_by_day)
         rows = batch_rows(lakehouse, primary_target(models.packages, features.columns, settings), settings, begin, end)

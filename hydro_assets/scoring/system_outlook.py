@@ -55,6 +55,7 @@ def refresh_outlook(lakehouse: Lakehouse, as_of: datetime) -> pl.DataFrame:
     """
     from pyspark.sql import functions as F
 
+    note = lakehouse.made_from(names.FORECASTS, names.SENSOR_FEATURES)
     settings, forecasts = lakehouse.settings, lakehouse.read(names.FORECASTS)
     newest = forecasts.groupBy("system_id").agg(F.max("timestamp").alias("timestamp"))
     features = lakehouse.read(names.SENSOR_FEATURES)
@@ -63,7 +64,7 @@ def refresh_outlook(lakehouse: Lakehouse, as_of: datetime) -> pl.DataFrame:
     outlook = system_outlook(_polars(forecasts.join(newest, [*KEYS])), _polars(measured), settings, as_of)
     if outlook.is_empty():
         raise TableError(f"{names.FORECASTS} holds no row", "Score a day first: materialise forecasts, or hydro run")
-    lakehouse.overwrite(outlook_table(settings), outlook)
+    lakehouse.overwrite(outlook_table(settings), outlook, note)
     return outlook
 
 

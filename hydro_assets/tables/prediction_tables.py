@@ -266,7 +266,7 @@ PROMOTION_LOG = Table(
         Column("decided_at", "timestamp", "", "when it was decided, UTC", nullable=False),
         Column("kind", "string", "", "lstm, gru or lightgbm", nullable=False),
         Column("model_name", "string", "", "registered model", nullable=False),
-        Column("action", "string", "", "promoted, kept or rolled_back", nullable=False),
+        Column("action", "string", "", "promoted, kept, rolled_back, or moved: by hand in MLflow", nullable=False),
         Column("champion_before", "string", "", "version that was champion; null when there was none"),
         Column("champion_after", "string", "", "version that is champion from now on; null when there is none"),
         Column("challenger", "string", "", "version that was judged"),

@@ -14,7 +14,7 @@ from hydro_assets.errors import DataContractError
 from hydro_assets.features.spec import differing_settings, made_with
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.features import build_sensor_features, feature_span
-from hydro_assets.pipeline.outdated import outdated, require_one_making
+from hydro_assets.pipeline.outdated import outdated_days, require_one_making
 from hydro_assets.pipeline.training import train_model
 from hydro_assets.settings import Settings
 from hydro_assets.tables import GOLD_IOT_DATA, names
@@ -42,20 +42,20 @@ def test_zone_changed__is_refused_by_training_until_every_day_is_built_again(
     build_sensor_features(now, FIRST + timedelta(days=1), FIRST + timedelta(days=2))
     with pytest.raises(DataContractError, match="2 of 3 feature days .* timezone UTC, now Asia/Kolkata"):
         train_model(now, "gru", datetime(2026, 2, 1, tzinfo=UTC))
-    assert outdated(now).changed_settings == ("timezone UTC, now Asia/Kolkata",)
+    assert outdated_days(now).changed_settings == ["timezone UTC, now Asia/Kolkata"]
 
-    for day in outdated(now).feature_days:
+    for day in outdated_days(now).days:
         build_sensor_features(now, day, day + timedelta(days=1))
-    assert outdated(now).feature_days == ()
+    assert outdated_days(now).days == []
     require_one_making(now)
     shifted = pl.col("timestamp") - timedelta(hours=5, minutes=30)
     moved = now.read_polars(names.SENSOR_FEATURES)
     assert sorted(moved["timestamp"]) == sorted(utc.select(shifted).to_series())
 
     # Back again: the day before the first has rows of the other zone only, and is emptied.
-    assert outdated(before).feature_days[0] == FIRST - timedelta(days=1)
+    assert outdated_days(before).days[0] == FIRST - timedelta(days=1)
     build_sensor_features(before, *feature_span(before))
-    assert outdated(before).feature_days == ()
+    assert outdated_days(before).days == []
     assert sorted(before.read_polars(names.SENSOR_FEATURES)["timestamp"]) == sorted(utc["timestamp"])
 
 

@@ -21,7 +21,7 @@ from hydro_assets.pipeline.gold import (
     read_exports,
     require_fitting_grid,
 )
-from hydro_assets.pipeline.outdated import outdated
+from hydro_assets.pipeline.outdated import outdated_days
 from hydro_assets.quality.gold_findings import day_findings
 from hydro_assets.settings import Settings
 from hydro_assets.simulator.greenhouse import simulate
@@ -151,7 +151,7 @@ def test_forget__leaves_no_feature_day_without_gold_and_nothing_to_build_for_it(
     build_sensor_features(lakehouse, date(2026, 3, 2), date(2026, 3, 9))
     forget_import(lakehouse, 2, NOW)
     assert lakehouse.days("feature_store.sensor_features") == [date(2026, 3, 2)]
-    assert outdated(lakehouse).feature_days == ()
+    assert outdated_days(lakehouse).days == []
 
 
 def test_import__replacing_takes_back_the_file_of_that_name_system_and_time(
