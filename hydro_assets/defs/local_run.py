@@ -13,7 +13,7 @@ from hydro_assets.defs.failures import is_interruption
 from hydro_assets.errors import HydroError
 from hydro_assets.settings import Settings
 
-_DAGSTER_YAML = """\
+_MONITORED = """\
 telemetry:
   enabled: false
 nux:
@@ -29,9 +29,17 @@ concurrency:
     granularity: run
     default_limit: 1
 """
-
-
-_EARLIER_YAML = "telemetry:\n  enabled: false\nnux:\n  enabled: false\n"
+_DAGSTER_YAML = f"""{_MONITORED}\
+retention:
+  schedule:
+    purge_after_days: 90
+  sensor:
+    purge_after_days:
+      skipped: 7
+      failure: 30
+      success: 90
+"""
+_EARLIER = ("telemetry:\n  enabled: false\nnux:\n  enabled: false\n", _MONITORED)
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -39,7 +47,7 @@ def dagster_home(settings: Settings) -> Path:
     home = settings.root / "dagster"
     home.mkdir(parents=True, exist_ok=True)
     config = home / "dagster.yaml"
-    if not config.exists() or config.read_text() == _EARLIER_YAML:
+    if not config.exists() or config.read_text() in _EARLIER:
         config.write_text(_DAGSTER_YAML)
     return home
 

@@ -45,6 +45,8 @@ def remove_versions(lakehouse: Lakehouse, kept: int) -> list[str]:
                     uri = model.client.get_run(found.run_id).info.artifact_uri
                     model.client.delete_run(found.run_id)
                     if model.settings.has_local_mlflow and uri is not None:
-                        shutil.rmtree(Path(unquote(urlsplit(uri).path)), ignore_errors=True)
+                        files = Path(unquote(urlsplit(uri).path))
+                        own = files.parent if files.parent.name == found.run_id else files
+                        shutil.rmtree(own, ignore_errors=True)
                 removed.append(f"{model.name} {number}")
     return removed

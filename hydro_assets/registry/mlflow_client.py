@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 SQLITE = "sqlite:///"
+LONGEST_ANSWER = 5.0
+"""Seconds that a server has to say that it is there."""
 
 
 def mlflow_client(settings: Settings) -> MlflowClient:
@@ -28,6 +32,7 @@ def mlflow_client(settings: Settings) -> MlflowClient:
     if (login := settings.mlflow_login) is not None:
         os.environ["MLFLOW_TRACKING_USERNAME"], os.environ["MLFLOW_TRACKING_PASSWORD"] = login
     if file is None:
+        require_answer(tracking)
         return client_of(tracking, settings.registry_uri)
     file.parent.mkdir(parents=True, exist_ok=True)
     # The first client makes MLflow's tables; two processes that make them at once (mlflow 3.17) break each other.
@@ -35,6 +40,32 @@ def mlflow_client(settings: Settings) -> MlflowClient:
         client = client_of(tracking, settings.registry_uri)
         follow_home(file)
         return client
+
+
+def require_answer(tracking: str) -> None:
+    """Raise TrackingError, in seconds, when no server answers at an http address.
+
+    MLflow's own patience with a server that is frozen adds up to a minute for each request.
+    """
+    if tracking.startswith(("http://", "https://")) and (problem := _silence(tracking, int(time.monotonic() // 30))):
+        raise TrackingError(problem, "Start it, or correct HYDRO_MLFLOW_TRACKING_URI; nothing was changed")
+
+
+@lru_cache(maxsize=16)
+def _silence(tracking: str, _half_minute: int) -> str | None:
+    """What is wrong with a server, asked at most twice a minute; None where it answers anything."""
+    import requests
+
+    server = f"The MLflow server {without_login(tracking)}"
+    try:
+        requests.get(f"{tracking.rstrip('/')}/health", timeout=LONGEST_ANSWER, allow_redirects=False).close()
+    except requests.exceptions.SSLError:  # it answers; MLflow has settings of its own for certificates
+        return None
+    except requests.Timeout:
+        return f"{server} does not answer within {LONGEST_ANSWER:g} s"
+    except requests.RequestException as exc:
+        return f"{server} cannot be reached: {one_line(exc)}"
+    return None
 
 
 def sqlite_file(tracking: str) -> Path | None:

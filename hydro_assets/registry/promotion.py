@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -96,7 +96,9 @@ def apply(decision: PromotionDecision, model: RegisteredModel) -> None:
     if winner is None or winner == before:
         return
     with tracking_errors(model.settings, f"Making version {winner} of {name} champion"):
-        model.client.set_model_version_tag(name, winner, DECISION, _AS_TEXT.dump_json(decision).decode())
+        short = replace(decision, reason=decision.reason[:300])  # registries bound the length of a tag
+        text = _AS_TEXT.dump_json(short, exclude_none=True).decode()
+        model.client.set_model_version_tag(name, winner, DECISION, text)
         if decision.promoted and before is not None:
             model.client.set_model_version_tag(name, winner, PREVIOUS, before)
         model.client.set_registered_model_alias(name, CHAMPION, winner)

@@ -78,7 +78,7 @@ def test_promotion__is_followed_and_a_silent_registry_is_told_and_changes_nothin
 ) -> None:
     client = TestClient(http_app(farm))
     promotions = client.app.state.promotions  # type: ignore[attr-defined]
-    monkeypatch.setattr(service, "serving_versions", lambda settings: {"gru": "9", "lightgbm": "1"})
+    monkeypatch.setattr(service, "serving_versions", lambda settings: ServingModels({}, {"gru": "9", "lightgbm": "1"}))
     monkeypatch.setattr(
         service, "serving_models", lambda settings: ServingModels(served().packages, {"gru": "9", "lightgbm": "1"})
     )

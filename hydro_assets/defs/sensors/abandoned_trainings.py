@@ -1,9 +1,10 @@
-"""Ends the MLflow runs of trainings that were killed, here or on a cluster, without waiting for the next training."""
+"""Ends what was killed: Dagster runs whose process is gone, MLflow runs of trainings here or on a cluster."""
 
 from datetime import UTC, datetime
 
 import dagster as dg
 
+from hydro_assets.defs.dead_runs import end_dead_runs
 from hydro_assets.registry.tracking import end_abandoned
 from hydro_assets.settings import Settings
 
@@ -15,14 +16,17 @@ def abandoned_trainings(settings: Settings) -> dg.SensorDefinition:
         name="end_abandoned_trainings",
         minimum_interval_seconds=600,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Marks MLflow runs KILLED whose process is gone or whose Dagster run is over.",
+        description="Ends Dagster runs whose process is gone, and MLflow runs of such trainings.",
     )
     def end_abandoned_trainings(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         def is_over(run_id: str) -> bool:
             run = context.instance.get_run_by_id(run_id)
             return run is not None and run.is_finished
 
+        dead = end_dead_runs(context.instance)
         closed = end_abandoned(settings, datetime.now(UTC), is_over)
-        return dg.SkipReason(f"{len(closed)} abandoned trainings were ended: {closed}" if closed else "None abandoned")
+        told = [f"{len(dead)} runs without a process were ended: {dead}"] if dead else []
+        told += [f"{len(closed)} abandoned trainings were ended: {closed}"] if closed else []
+        return dg.SkipReason("; ".join(told) or "None abandoned")
 
     return end_abandoned_trainings
