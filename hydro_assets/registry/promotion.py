@@ -97,7 +97,7 @@ def apply(decision: PromotionDecision, model: RegisteredModel) -> None:
         return
     with tracking_errors(model.settings, f"Making version {winner} of {name} champion"):
         short = replace(decision, reason=decision.reason[:300])  # registries bound the length of a tag
-        text = _AS_TEXT.dump_json(short, exclude_none=True).decode()
+        text = _AS_TEXT.dump_json(short, exclude_defaults=True).decode()
         model.client.set_model_version_tag(name, winner, DECISION, text)
         if decision.promoted and before is not None:
             model.client.set_model_version_tag(name, winner, PREVIOUS, before)
