@@ -13,13 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hydro_assets.cli import main as hydro
-from hydro_assets.databricks.code_archive import code_archive
-
 
 def main(root: str, arguments: list[str]) -> None:
     """Run `hydro ARGUMENTS` with the code and the `hydro.toml` under `root`; a failed command fails the task."""
-    sys.path.insert(0, root)
+    sys.path.insert(0, root)  # only now is hydro_assets found: hence the imports inside
+    from hydro_assets.databricks.code_archive import code_archive
 
     code, digest = code_archive(Path(root), ["hydro_assets"])
     # Workspace files are for reading: whatever is written locally goes to a folder that ends with the task.
@@ -32,6 +30,8 @@ def main(root: str, arguments: list[str]) -> None:
         os.environ.setdefault("HYDRO_ENVIRONMENT", "databricks")
         os.environ["HYDRO_HOME"] = home
         os.environ["HYDRO_STEP_CODE"] = str(archive)  # the lakehouse hands it to Spark's workers
+
+        from hydro_assets.cli import main as hydro
 
         sys.argv = ["hydro", *arguments]
         hydro()

@@ -14,8 +14,8 @@ from hydro_assets.errors import SettingsError
 _FROM_THE_RUNTIME = frozenset({"pyspark", "delta-spark", "pysail"})
 # Databricks' client is built on these: a task keeps the ones it finds.
 _OF_THE_ENVIRONMENT = frozenset({"numpy", "pandas", "pyarrow"})
-# Launching and the UI happen on the host.
-_ON_THE_HOST = frozenset({"dagster-databricks", "dagster-mlflow"})
+# Launching, the UI and `hydro serve` happen on the host.
+_ON_THE_HOST = frozenset({"dagster-databricks", "dagster-mlflow", "fastapi", "uvicorn"})
 # Needed to train and to serve the LSTM and the GRU, and the largest by far.
 TORCH = "torch"
 

@@ -42,7 +42,6 @@ GOOD_LINE = "5,2026-03-01 00:04:00,6.04,900.5,2.00,23.5,61.2,20.1,OFF,OFF,ON,OFF
         pytest.param(None, ["farm.csv", "there is no file"], id="missing file"),
         pytest.param("", ["empty"], id="empty file"),
         pytest.param(export(0), ["no reading"], id="header only"),
-        pytest.param(export(1200, header=HEADER.replace("timestamp,", "when,")), ["--time when"], id="missing column"),
         pytest.param(
             export(1200, {4: GOOD_LINE.replace("6.04", "sour")}),
             ["line 6", "sour", "--null sour"],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import mlflow
 import polars as pl
 import pytest
 
@@ -66,6 +67,8 @@ def test_snippet_of_the_card__runs_as_pasted(
 ) -> None:
     settings, result = quick(), trained("lightgbm")
     made = log_and_register(result, settings, provenance, features)
+    mlflow.set_tracking_uri("")  # an address that this process was given before would hide the variable
+    mlflow.set_registry_uri("")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.tracking_uri)
     card = model_card(result.package.info, result.metrics, provenance, made.name, made.version)
     snippet = card.partition("```python\n")[2].partition("```")[0]

@@ -135,7 +135,7 @@ def test_mlflow_down__before_training__is_one_sentence(
     entered = training_run(RegisteredModel(settings, "gru"), provenance)
     with pytest.raises(
         TrackingError,
-        match=r"Logging the training of gru failed at the MLflow server http://127.0.0.1:9: .* Check that",
+        match=r"The MLflow server http://127.0.0.1:9 cannot be reached: .* Start it",
     ):
         entered.__enter__()
 
