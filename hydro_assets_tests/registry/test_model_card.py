@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import mlflow
 import polars as pl
 import pytest
 
@@ -67,8 +66,10 @@ def test_snippet_of_the_card__runs_as_pasted(
 ) -> None:
     settings, result = quick(), trained("lightgbm")
     made = log_and_register(result, settings, provenance, features)
-    mlflow.set_tracking_uri("")  # an address that this process was given before would hide the variable
-    mlflow.set_registry_uri("")
+    # Addresses that this process was given before would hide the variable.
+    monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
+    monkeypatch.setattr("mlflow.tracking._model_registry.utils._registry_uri", None)
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", settings.tracking_uri)
     card = model_card(result.package.info, result.metrics, provenance, made.name, made.version)
     snippet = card.partition("```python\n")[2].partition("```")[0]
