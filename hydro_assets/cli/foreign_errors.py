@@ -74,7 +74,7 @@ _OF_VALUES: dict[type, Callable[[BaseException], HydroError]] = {
 
 
 def fault(error: BaseException) -> str:
-    """The sentence for what nobody foresaw; the traceback is kept in a file, without passwords."""
+    """The sentence for an unexpected error; the traceback is kept in a file, without passwords."""
     story = without_login("".join(traceback.format_exception(error)))
     with tempfile.NamedTemporaryFile("w", prefix="hydro_fault_", suffix=".txt", delete=False) as file:
         file.write(f"{sys.argv[1:2]}\n{story}")

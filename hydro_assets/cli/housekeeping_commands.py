@@ -1,4 +1,4 @@
-"""Commands that keep a farm's house: `hydro clean`, `hydro repair`."""
+"""Commands that clean and repair the tables of a farm: `hydro clean`, `hydro repair`."""
 
 from __future__ import annotations
 

@@ -33,6 +33,7 @@ def hydro(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
+WITHOUT_TIME = "\n".join(",".join(line.split(",")[2:]) for line in export(1200).splitlines()) + "\n"
 GOOD_LINE = "5,2026-03-01 00:04:00,6.04,900.5,2.00,23.5,61.2,20.1,OFF,OFF,ON,OFF,OFF"
 
 
@@ -42,6 +43,7 @@ GOOD_LINE = "5,2026-03-01 00:04:00,6.04,900.5,2.00,23.5,61.2,20.1,OFF,OFF,ON,OFF
         pytest.param(None, ["farm.csv", "there is no file"], id="missing file"),
         pytest.param("", ["empty"], id="empty file"),
         pytest.param(export(0), ["no reading"], id="header only"),
+        pytest.param(WITHOUT_TIME, ["time"], id="missing column"),
         pytest.param(
             export(1200, {4: GOOD_LINE.replace("6.04", "sour")}),
             ["line 6", "sour", "--null sour"],

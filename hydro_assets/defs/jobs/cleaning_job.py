@@ -1,4 +1,4 @@
-"""Keep the farm's house, Dagster's own log included."""
+"""Remove what a farm no longer needs, old runs in Dagster's log included."""
 
 # No `from __future__ import annotations`: Dagster reads the annotations of an op.
 from datetime import UTC, datetime, timedelta
@@ -32,8 +32,8 @@ def trim_runs(instance: dg.DagsterInstance, days: int) -> int:
 
 
 def _of_the_farm(lakehouse: Lakehouse, versions: int, hours: int) -> list[str]:
-    told = [f"{name}: {n} files removed that nothing reads" for name, n in vacuum(lakehouse, hours).items()]
-    return told + [f"{version}: removed, it never served" for version in remove_versions(lakehouse, versions)]
+    done = [f"{name}: {n} files removed that nothing reads" for name, n in vacuum(lakehouse, hours).items()]
+    return done + [f"{version}: removed, it never served" for version in remove_versions(lakehouse, versions)]
 
 
 @dg.op(out=dg.Out(dg.Nothing), required_resource_keys=HEAVY, tags=WITHOUT_TORCH)
