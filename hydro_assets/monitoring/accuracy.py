@@ -60,13 +60,14 @@ def accuracy_by_system(
     known = due.join(
         actual.rename({"timestamp": "prediction_for"}), on=("system_id", "prediction_for", "target"), how="left"
     ).join(_left(due, grid.frame, settings), on=[*KEYS, "target", "horizon"], how="left")
-    return _metrics(pl.concat(_by_model(known)))
+    # Means of floats depend on the order of their rows, and an engine gives rows in any.
+    return _metrics(pl.concat(_by_model(known.sort(*KEYS, "target", "horizon"))))
 
 
 def with_all_systems(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` of single systems, and for each day, model, version, target and horizon one row of all of them."""
     keys = [name for name in GROUP if name != "system_id"]
-    pooled = rows.group_by(keys).agg(
+    pooled = rows.sort(GROUP).group_by(keys).agg(
         pl.col(*_MEANS).sum(),
         _mean(pl.col("rmse") ** 2, "n").sqrt().alias("rmse"),
         *(_mean(pl.col(name), weight).alias(name) for weight, names in _MEANS.items() for name in names),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -97,6 +98,17 @@ def test_baseline__is_the_best_of_three_on_the_same_rows() -> None:
     row = row_of(rows, "ensemble")
     assert (row["baseline"], row["baseline_mae"], row["short_mean_mae"]) == ("persistence", 0.0, 0.5)
     assert row["same_time_yesterday_mae"] == 0.0  # nothing is known of yesterday: it says the last value
+
+
+def test_errors__are_the_same_to_the_last_bit_in_whatever_order_an_engine_gives_the_rows() -> None:
+    features = farm_of(list(range(400)), [6.0 + 0.3 * math.sin(i * i) for i in range(400)])
+    forecasts, settings = scored(features), small_settings()
+    kept, *others = (
+        accuracy_by_system(rows, features, settings, DAY, NEXT_DAY)
+        for rows in (forecasts, *(forecasts.sample(fraction=1, shuffle=True, seed=seed) for seed in range(3)))
+    )
+    for other in others:
+        assert_frame_equal(kept, other, check_exact=True)
 
 
 def test_actual_value__is_that_of_its_time_whatever_lies_between() -> None:
