@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -13,17 +14,27 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from hydro_assets import __version__
+from hydro_assets.cli.examples import epilog
 from hydro_assets.cli.foreign_errors import fault, foreign_error
 from hydro_assets.cli.scratch import own_scratch
 from hydro_assets.errors import HydroError, SourceFileError
 from hydro_assets.settings import Settings
 from hydro_assets.settings_sources import load_settings
 
+WIDTH = 100  # characters that every table fits
 INTERRUPTED = 130  # the exit code of a command that Ctrl-C ended, by convention 128 + SIGINT
 
 
-class _Interruptible(TyperGroup):
-    """Commands that Ctrl-C (or SIGTERM) ends with one sentence; typer would say "Aborted" and exit with 1."""
+class _Commands(TyperGroup):
+    """Commands with their examples, which Ctrl-C (or SIGTERM) ends with one sentence.
+
+    typer would say "Aborted" and exit with 1.
+    """
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        for path, command in commands_of(self):
+            command.epilog = epilog(path)
 
     def invoke(self, ctx: Any) -> Any:  # of the click that typer carries
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -34,9 +45,18 @@ class _Interruptible(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
 
 
+def commands_of(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command with the words that name it, such as `databricks setup`."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands_of(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
 app = typer.Typer(
     name="hydro",
-    cls=_Interruptible,
+    cls=_Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -69,9 +89,9 @@ def require_file(path: Path) -> None:
 
 
 def console() -> Console:
-    """Standard output for tables; wide enough for ours where it is not a terminal."""
+    """Standard output for tables; as wide as ours need where it is not a terminal."""
     found = Console()
-    return found if found.is_terminal else Console(width=120)
+    return found if found.is_terminal else Console(width=WIDTH)
 
 
 def say(text: str) -> None:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
 
 from hydro_assets.cli.app import app, say, settings_with
+from hydro_assets.cli.backtest_table import print_backtest
+from hydro_assets.cli.progress import TimeLeft, progress_bar
 from hydro_assets.errors import SettingsError
 from hydro_assets.tables import MODELS
 
 if TYPE_CHECKING:
     from hydro_assets.settings import Settings
-    from hydro_assets.training.backtest import Backtest, Farm
+    from hydro_assets.training.backtest import Farm
 
 
 class Format(StrEnum):
@@ -61,8 +63,23 @@ def backtest_command(
     for farm in measured:
         for note in farm.notes:
             say(f"note: {farm.name}: {note}")
-    result = backtest(measured, kinds, folds, say)
-    typer.echo(json.dumps(result.to_json(), indent=1)) if output is Format.JSON else _print(result)
+    with progress_bar("measuring"):
+        result = backtest(measured, kinds, folds, _numbered(measured, folds))
+    typer.echo(json.dumps(result.to_json(), indent=1)) if output is Format.JSON else print_backtest(result, kinds)
+
+
+def _numbered(farms: Sequence[Farm], folds: int) -> Callable[[str], None]:
+    """`say`, with the number of each fold that begins and the time left: a fold's time is taken as of its rows."""
+    names = {farm.name for farm in farms}
+    left = TimeLeft([farm.features.height for farm in farms for _ in range(folds)])
+
+    def report(line: str) -> None:
+        farm, is_fold, _ = line.rpartition(": fold ")
+        if is_fold and farm in names:
+            line = f"{left.begin()} {line}"
+        say(line)
+
+    return report
 
 
 def _simulated(names: str | None, settings: Settings, seed: int) -> list[Farm]:
@@ -80,34 +97,6 @@ def _simulated(names: str | None, settings: Settings, seed: int) -> list[Farm]:
         own = settings.model_copy(update={"feature_step": kind.cadence})  # a grid of its own cadence
         made.append(Farm.of_readings(name, kind.readings(seed + number), own))
     return made
-
-
-def _print(result: Backtest) -> None:
-    hidden: dict[str, Any] = {"tbl_hide_dataframe_shape": True, "tbl_hide_column_data_types": True}
-    with pl.Config(tbl_rows=-1, tbl_cols=-1, tbl_width_chars=260, float_precision=4, **hidden):
-        typer.echo(result.cells)
-        summary = result.summary()
-        if summary["cells"]:
-            typer.echo(pl.DataFrame(summary["by_farm"]))
-    for farm, splits in result.splits.items():
-        for number, split in enumerate(splits, start=1):
-            dates = split.describe()
-            parts = (f"{p} {dates[f'{p}_start'][:16]} .. {dates[f'{p}_end'][:16]}" for p in ("train", "holdout"))
-            typer.echo(f"{farm}, fold {number}: {', '.join(parts)} (UTC)")
-    for failure in result.failures:
-        typer.echo(f"not measured: {failure}")
-    if not summary["cells"]:
-        typer.echo("no baseline errs anywhere: there is nothing that a model could do better")
-        return
-    typer.echo(
-        "MAE on the holdout. The baseline is the best of persistence, short mean and same time yesterday on validation;"
-        " ratio = ensemble / baseline, peer_ratio = plain LightGBM / baseline; 95 % intervals over the cells."
-    )
-    for name, value in summary.items():
-        if isinstance(value, dict) and "low" in value:
-            typer.echo(f"{name}: {value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})")
-        elif isinstance(value, int | float):
-            typer.echo(f"{name}: {value:.4g}")
 
 
 def _words(text: str) -> list[str]:

@@ -32,10 +32,7 @@ def dev(
     port: Annotated[int, typer.Option(min=1, max=65535, help="port of Dagster's UI on 127.0.0.1")] = 3000,
     mlflow_port: Annotated[int, typer.Option(min=1, max=65535, help="port of MLflow's UI on 127.0.0.1")] = 5000,
 ) -> None:
-    """Open Dagster's UI, and MLflow's, with the history of `hydro run` and `hydro demo`. Needs the extra `ui`.
-
-    Example: hydro dev --port 3001
-    """
+    """Open Dagster's UI, and MLflow's, with the history of `hydro run` and `hydro demo`. Needs the extra `ui`."""
     from hydro_assets.defs.local_run import dagster_home
 
     settings = settings_with()

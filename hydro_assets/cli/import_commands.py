@@ -12,6 +12,7 @@ from rich.table import Table as RichTable
 
 from hydro_assets.cli.app import app, console, require_file, say, settings_with
 from hydro_assets.cli.home_lock import exclusive
+from hydro_assets.cli.progress import progress_bar
 from hydro_assets.errors import SourceFileError
 from hydro_assets.settings import Settings
 
@@ -73,7 +74,8 @@ def import_command(
     before = Profile() if kept is None else load_profile(kept)
     how = before.changed(**options)
     lakehouse = Lakehouse(settings)
-    exports = read_exports(lakehouse, paths, system, datetime.now(UTC), how)
+    with progress_bar(f"reading {len(paths)} files"):
+        exports = read_exports(lakehouse, paths, system, datetime.now(UTC), how)
     if not dry_run:
         require_enough(lakehouse, paths, exports)
     for path, export in zip(paths, exports, strict=True):

@@ -15,6 +15,7 @@ import typer
 
 from hydro_assets.cli.app import app, say
 from hydro_assets.cli.home_lock import exclusive
+from hydro_assets.cli.progress import progress_bar
 from hydro_assets.databricks.parameters import (
     BATCH_INFERENCE,
     FEATURE_STORE,
@@ -59,12 +60,13 @@ def feature_store(parameters: Values = None, start: Day = None, end: Day = None,
         spans = ranges_of(_alone(unbuilt_days(lakehouse, datetime.now(UTC).date()), start, end), ONE_DAY)
     else:
         spans = [_days(start, end) or feature_span(lakehouse)]
-    for first, last in spans:
-        require_fit_days(lakehouse, first - ZONE_MARGIN, last + ZONE_MARGIN)
-        build = build_sensor_features(lakehouse, first, last)
-        for note in build.notes:
-            say(f"note: {note}")
-        say(f"{build.receipt.uri}: {build.receipt.rows:,} rows, version {build.receipt.version.version}")
+    with progress_bar("building features"):
+        for first, last in spans:
+            require_fit_days(lakehouse, first - ZONE_MARGIN, last + ZONE_MARGIN)
+            build = build_sensor_features(lakehouse, first, last)
+            for note in build.notes:
+                say(f"note: {note}")
+            say(f"{build.receipt.uri}: {build.receipt.rows:,} rows, version {build.receipt.version.version}")
     if not spans:
         say("features are up to date with Gold")
 
@@ -72,7 +74,7 @@ def feature_store(parameters: Values = None, start: Day = None, end: Day = None,
 @app.command()
 @exclusive
 def train(
-    kind: Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument()],
+    kind: Annotated[Literal["lstm", "gru", "lightgbm"], typer.Argument(help="which model")],
     parameters: Values = None,
     chosen: Annotated[
         list[str] | None, typer.Option("--set", help="any setting, for example recurrent.epochs=20; may be repeated")
@@ -80,8 +82,9 @@ def train(
 ) -> None:
     """Train a model on the feature table, register it, and let it compete with the champion.
 
-    Parameters: catalog bucket feature_table target [experiment model sequence_length forecast_horizon]; the target is a
-    sensor column, or for lightgbm a state such as is_env_optimal
+    Parameters: catalog bucket feature_table target, and if wanted experiment model sequence_length forecast_horizon.
+
+    The target is a sensor column, or for lightgbm a state such as is_env_optimal.
     """
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.training import train_model
@@ -91,7 +94,8 @@ def train(
     asked = load_settings(**training_target(kind, given))
     # What this training is to forecast changes nothing of what the farm asks of the version that serves.
     farm = settings.model_copy(update={name: getattr(asked, name) for name in WHAT_IS_FORECAST})
-    trained = train_model(Lakehouse(farm), kind, datetime.now(UTC), settings, on_progress=say)
+    with progress_bar():
+        trained = train_model(Lakehouse(farm), kind, datetime.now(UTC), settings, on_progress=say)
     say(f"{trained.registered.name} version {trained.registered.version}, MLflow run {trained.registered.run_id}")
 
 
@@ -111,8 +115,8 @@ def batch_inference_command(
 
     With --new: only the days whose features are newer than their predictions.
 
-    Parameters: catalog bucket feature_table lstm_model gru_model lightgbm_model output_table
-    [sequence_length target_col]
+    Parameters: catalog bucket feature_table lstm_model gru_model lightgbm_model output_table, and if wanted
+    sequence_length target_col.
     """
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.new_days import ranges_of, unscored_days
@@ -124,9 +128,10 @@ def batch_inference_command(
     lakehouse = Lakehouse(_settings(BATCH_INFERENCE, parameters))
     if new:
         spans = ranges_of(_alone(unscored_days(lakehouse), start, end or as_of), ONE_DAY)
-        for first, last in spans:
-            scored = batch_inference(lakehouse, first, last, datetime.now(UTC))
-            say(f"{scored.uri}: {scored.rows:,} rows of {first} .. {last}, models {dict(scored.versions)}")
+        with progress_bar("forecasting"):
+            for first, last in spans:
+                scored = batch_inference(lakehouse, first, last, datetime.now(UTC))
+                say(f"{scored.uri}: {scored.rows:,} rows of {first} .. {last}, models {dict(scored.versions)}")
         if not spans:
             say("predictions are up to date with the features")
         return
@@ -139,7 +144,8 @@ def batch_inference_command(
         rows.write_parquet(output)
         say(f"{output}: {rows.height:,} rows, with what was known at {as_of} UTC; no table was changed")
         return
-    scored = batch_inference(lakehouse, *span, datetime.now(UTC))
+    with progress_bar("forecasting"):
+        scored = batch_inference(lakehouse, *span, datetime.now(UTC))
     say(f"{scored.uri}: {scored.rows:,} rows, models {dict(scored.versions)}")
 
 

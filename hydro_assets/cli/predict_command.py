@@ -34,10 +34,7 @@ def predict(
     ] = None,
     form: Annotated[Literal["table", "json"], typer.Option("--format", help="table or json")] = "table",
 ) -> None:
-    """Forecast from the newest reading of each system, with the models that serve. Writes nothing.
-
-    Example: hydro predict --system rack_1 --lead-time 1h --format json
-    """
+    """Forecast from the newest reading of each system, with the models that serve. Writes nothing."""
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline import newest
     from hydro_assets.pipeline.scoring import serving_models

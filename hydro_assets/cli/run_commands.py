@@ -12,6 +12,7 @@ import typer
 from hydro_assets.cli.app import app, say, settings_with
 from hydro_assets.cli.home_lock import exclusive
 from hydro_assets.cli.import_commands import fill_demo_farm
+from hydro_assets.cli.progress import progress_bar
 from hydro_assets.cli.status_table import print_status
 from hydro_assets.settings import Settings
 from hydro_assets.settings_sources import remember
@@ -30,10 +31,7 @@ def run(
     everything: Annotated[bool, typer.Option("--all", help="also what is up to date")] = False,
     rebuild: Annotated[bool, typer.Option(help="make features and all that follows anew, as on another grid")] = False,
 ) -> None:
-    """Bring features, the three models and predictions up to date with Gold. Options are kept in hydro.toml.
-
-    Another grid step is one command: hydro run --step 5min --rebuild.
-    """
+    """Bring features, the three models and predictions up to date with Gold. Options are kept in hydro.toml."""
     chosen = {"feature_step": step, "target_col": target, "forecast_horizon": horizon}
     given = {name: value for name, value in chosen.items() if value is not None}
     settings = settings_with(**given)
@@ -71,15 +69,13 @@ def status() -> None:
 def report(
     output: Annotated[Path | None, typer.Option(help="where the page goes; default report.html in the home")] = None,
 ) -> None:
-    """Write one page about the farm that opens without a server: health, outlook, errors, drift, versions.
-
-    Example: hydro report --output farm.html
-    """
+    """Write one page about the farm that opens without a server: health, outlook, errors, drift, versions."""
     from hydro_assets.lakehouse import Lakehouse
     from hydro_assets.pipeline.farm_report import write_report
 
     settings = settings_with()
-    path = write_report(Lakehouse(settings), datetime.now(UTC), output)
+    with progress_bar("reading the tables and drawing the page"):
+        path = write_report(Lakehouse(settings), datetime.now(UTC), output)
     typer.echo(path.resolve().as_uri())
 
 
@@ -88,6 +84,7 @@ def run_and_report(settings: Settings, everything: bool = False, rebuild: bool =
     from hydro_assets.defs.run_all import run_pipeline
 
     started = time.monotonic()
-    run_pipeline(settings, say, everything, rebuild)
+    with progress_bar():
+        run_pipeline(settings, say, everything, rebuild)
     say(f"done in {time.monotonic() - started:.0f} s")
     print_status(settings)

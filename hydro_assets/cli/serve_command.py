@@ -16,10 +16,7 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="port on 127.0.0.1")] = 8080,
     watch: Annotated[int, typer.Option(min=1, help="seconds between looks for a promoted model")] = 10,
 ) -> None:
-    """Answer readings with forecasts over HTTP on this machine until Ctrl-C. Writes no table.
-
-    Example: curl -X POST 127.0.0.1:8080/readings --json '{"timestamp_key": "2026-01-31T12:00:00", "ph_level": 6.1}'
-    """
+    """Answer readings with forecasts over HTTP on this machine until Ctrl-C. Writes no table."""
     require_free({"--port": port})
     import torch
     import uvicorn

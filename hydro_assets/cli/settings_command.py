@@ -23,10 +23,7 @@ def settings_command(
     every: Annotated[bool, typer.Option("--all", help="also those that stand at their default")] = False,
     sample: Annotated[bool, typer.Option("--sample", help="print a hydro.toml with every setting, commented")] = False,
 ) -> None:
-    """Show the settings that differ from the defaults, and where each is set.
-
-    Example: hydro settings --sample > .hydro/hydro.toml
-    """
+    """Show the settings that differ from the defaults, and where each is set."""
     if sample:
         typer.echo(sample_toml(), nl=False)
         return

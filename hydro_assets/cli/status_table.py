@@ -6,8 +6,15 @@ from rich.table import Table
 
 from hydro_assets.cli.app import console
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.pipeline.status import ModelErrors, model_errors, table_counts
+from hydro_assets.pipeline.status import ModelErrors, model_errors, next_step, table_counts
 from hydro_assets.settings import Settings
+
+_EMPTY = """\
+There is no table under {home} yet. Begin with one of these:
+  hydro demo                           a simulated farm with models and forecasts, in about 5 minutes
+  hydro import --dry-run FILE          how an export of your own is read; nothing is written
+  hydro import FILE --system north     the same into Gold; then hydro run
+Gold that a lakehouse has already is read where HYDRO_LAKEHOUSE_URI says."""
 
 
 def print_status(settings: Settings) -> None:
@@ -18,7 +25,7 @@ def print_status(settings: Settings) -> None:
         counts.add_column(heading, no_wrap=True)
     found = table_counts(Lakehouse(settings))
     if not found:
-        out.print(f"There is no table under {settings.root} yet: hydro demo, or hydro import FILE and then hydro run")
+        out.print(_EMPTY.format(home=settings.root), soft_wrap=True, highlight=False)
         return
     for row in found:
         counts.add_row(row.name, f"{row.rows:,}", row.days, str(row.version))
@@ -26,7 +33,7 @@ def print_status(settings: Settings) -> None:
     for errors in model_errors(settings):
         out.print(_errors_table(errors))
     out.print(f"[bold]Everything lies under[/bold] {settings.root}", soft_wrap=True)
-    out.print("[bold]Open the UI:[/bold] make dev  (or: hydro dev)")
+    out.print(f"[bold]Next:[/bold] {next_step(Lakehouse(settings))}", soft_wrap=True, highlight=False)
 
 
 def _errors_table(errors: ModelErrors) -> Table:

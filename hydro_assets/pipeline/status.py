@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hydro_assets.durations import duration_text
 from hydro_assets.lakehouse import Lakehouse
+from hydro_assets.pipeline.outdated import outdated_days, outdated_models, predictions_are_current
 from hydro_assets.pipeline.scoring import serving_models
 from hydro_assets.settings import Settings
 from hydro_assets.tables import BASELINES, names
@@ -100,3 +101,19 @@ def model_errors(settings: Settings) -> list[ModelErrors]:
         ModelErrors(target, units[target], tuple(sorted(rows, key=lambda r: order.get(r.lead_time, 0))))
         for target, rows in found.items()
     ]
+
+
+def next_step(lakehouse: Lakehouse) -> str:
+    """What a farm with tables needs next: a command and the reason."""
+    if not lakehouse.exists(names.IOT_DATA):
+        return "hydro import FILE, because Gold holds no reading"
+    settings = lakehouse.settings
+    if settings.table_root is None and settings.sql_warehouse_id is None:
+        return "hydro verify; without HYDRO_SQL_WAREHOUSE_ID nothing here can read what the tables were made from"
+    if days := outdated_days(lakehouse).days:
+        return f"hydro run, because features of {len(days)} days are missing or older than Gold or the settings"
+    if kinds := outdated_models(lakehouse):
+        return f"hydro run, because {', '.join(kinds)} did not learn from the features and settings of now"
+    if not predictions_are_current(lakehouse):
+        return "hydro run, because predictions are older than features, models or settings"
+    return "hydro report for the farm on one page, hydro dev for the UI; everything is up to date with Gold"

@@ -36,4 +36,5 @@ def test_status__of_an_empty_home_says_how_to_begin(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("HYDRO_HOME", str(tmp_path))
     result = CliRunner().invoke(app, ["status"])
     assert result.exit_code == 0
-    assert "hydro demo, or hydro import FILE" in " ".join(result.output.split())
+    assert f"There is no table under {tmp_path} yet" in result.output
+    assert [word for word in ("hydro demo", "hydro import FILE", "hydro run") if word not in result.output] == []

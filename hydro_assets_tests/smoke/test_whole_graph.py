@@ -20,6 +20,7 @@ from hydro_assets.defs.wiring import build_definitions
 from hydro_assets.errors import ModelUnavailableError
 from hydro_assets.pipeline.gold import add_readings
 from hydro_assets.pipeline.scoring import batch_inference
+from hydro_assets.pipeline.status import next_step
 from hydro_assets.registry import registered_model
 from hydro_assets.registry.registered_model import RegisteredModel
 from hydro_assets.simulator.faults import Faults
@@ -34,6 +35,10 @@ KEYS = ["system_id", "timestamp", "horizon"]
 
 def predictions(farm: Farm) -> pl.DataFrame:
     return farm.lakehouse.read_polars("predictions.batch_predictions").sort(KEYS)
+
+
+def test_status__knows_that_nothing_is_left_to_do(farm: Farm) -> None:
+    assert "everything is up to date" in next_step(farm.lakehouse)
 
 
 def test_every_feature_row__is_predicted_or_says_why_not(farm: Farm) -> None:
