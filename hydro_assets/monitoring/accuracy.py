@@ -67,10 +67,14 @@ def accuracy_by_system(
 def with_all_systems(rows: pl.DataFrame) -> pl.DataFrame:
     """`rows` of single systems, and for each day, model, version, target and horizon one row of all of them."""
     keys = [name for name in GROUP if name != "system_id"]
-    pooled = rows.sort(GROUP).group_by(keys).agg(
-        pl.col(*_MEANS).sum(),
-        _mean(pl.col("rmse") ** 2, "n").sqrt().alias("rmse"),
-        *(_mean(pl.col(name), weight).alias(name) for weight, names in _MEANS.items() for name in names),
+    pooled = (
+        rows.sort(GROUP)
+        .group_by(keys)
+        .agg(
+            pl.col(*_MEANS).sum(),
+            _mean(pl.col("rmse") ** 2, "n").sqrt().alias("rmse"),
+            *(_mean(pl.col(name), weight).alias(name) for weight, names in _MEANS.items() for name in names),
+        )
     )
     pooled = pooled.with_columns(_best_baseline()).with_columns(_skill(), system_id=pl.lit(ALL_SYSTEMS))
     return pl.concat([rows, pooled.select(pl.col(name).cast(kind) for name, kind in SCHEMA.items())]).sort(GROUP)
