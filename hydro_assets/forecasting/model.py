@@ -13,7 +13,8 @@ L_i is the recent loss of a forecast: its mean absolute error over the last hind
 over a few more that training and validation stand for. The credibility c_h = n_h / (n_h + 10) counts the n_h
 independent stretches of h steps that were learned from (Buehlmann 1967): six hours ahead, a week holds 28. The
 shrinkage s is the weight of `learned` beside `base` by the same rule: a model that does worse than the base forecast
-where it is used loses its weight there. e(t, h) is the error to expect, the recent losses weighted like the forecasts;
+where it is used loses its weight there; what validation says for it counts by the stretches of h steps that validation
+holds (training/shrinkage.py). e(t, h) is the error to expect, the recent losses weighted like the forecasts;
 q_h is the conformal quantile of |actual - forecast| / e (Lei et al. 2018, section 5.2) on rows of the past. *The*
 baseline that skill is held against is the best of persistence, short mean and the same time yesterday, per target and
 horizon, on validation (base.py).

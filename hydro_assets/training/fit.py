@@ -9,7 +9,7 @@ import numpy as np
 
 from hydro_assets import tables
 from hydro_assets.errors import TrainingError
-from hydro_assets.forecasting.actuals import actuals
+from hydro_assets.forecasting.actuals import actuals, mean_absolute_error
 from hydro_assets.forecasting.base import BASELINES, BaseForecast
 from hydro_assets.forecasting.labels import label_values
 from hydro_assets.forecasting.learner import Learner
@@ -21,6 +21,7 @@ from hydro_assets.training.fit_boosting import fit_boosting, refit_boosting
 from hydro_assets.training.outcomes import Outcomes
 from hydro_assets.training.prepare import TrainingData
 from hydro_assets.training.samples import LearnerFit, Report, Samples
+from hydro_assets.training.shrinkage import fit_shrinkage, independent_stretches
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,14 @@ def _choose(bases: FittedBases, actual: np.ndarray, learned: np.ndarray, near: n
     train, validation = data.parts["train"], data.parts["validation"]
     until = int(data.grid.times[train].max()) + 1
     at = np.searchsorted(near, validation)
+    known = np.union1d(train, validation)
     for k, (base, rows) in enumerate(zip(bases.chosen, bases.chosen_rows, strict=True)):
         trust = credibility(train.size, data.task.horizons)
         draft = TargetModel(base, ExponentialWeights(np.empty(0)), np.empty(0), trust, until)
         both = [rows.base[validation], draft.learned(rows.base[validation], learned[validation, k])]
-        model = replace(draft, shrinkage=ExponentialWeights.fit(np.stack(both), actual[validation, k]))
+        stretches = independent_stretches(data.grid.steps[validation], actual[validation, k], data.task.horizons)
+        usual = np.nan_to_num(mean_absolute_error(rows.base[known], actual[known, k]))
+        model = replace(draft, shrinkage=fit_shrinkage(np.stack(both), actual[validation, k], stretches, usual))
         forecast, expected = model.forecast(data.grid, near, data.actual[near, k], rows.base[near], learned[near, k])
         # A short validation part holds few independent errors of a long horizon, and may be a quiet time. How far
         # errors exceed the recent ones is a matter of the series more than of the model: the long training part says
@@ -176,8 +180,9 @@ def _notes(kind: str, bases: FittedBases, models: Sequence[TargetModel], learned
         for j, h in enumerate(task.horizons):
             gain = 100 * (1 - prior[1, j] / max(prior[0, j], 1e-300))
             notes.append(
-                f"{model.base.target} {h} steps ahead: baseline {model.base.baseline[j]}; on validation the learned "
-                f"forecast errs {abs(gain):.0f} % {'less' if gain >= 0 else 'more'} than the base forecast"
+                f"{model.base.target} {h} steps ahead: baseline {model.base.baseline[j]}; as far as validation is "
+                f"evidence, the learned forecast errs {abs(gain):.0f} % {'less' if gain >= 0 else 'more'} than the "
+                "base forecast"
             )
     return notes
 
