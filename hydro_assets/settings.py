@@ -9,20 +9,15 @@ from __future__ import annotations
 import os
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
-    BeforeValidator,
     Field,
-    SecretStr,
-    field_validator,
     model_validator,
 )
 from pydantic_settings import (
     BaseSettings,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
@@ -39,18 +34,16 @@ from hydro_assets.setting_groups import (
     RecurrentConfig,
     TableNames,
 )
+from hydro_assets.setting_types import (
+    GridStep,
+    Labels,
+    LeadTimes,
+    SensorColumn,
+    SensorColumns,
+    TimeZone,
+    WebhookAddress,
+)
 from hydro_assets.tables import names
-from hydro_assets.tables.sensors import ACTUATOR_COLUMNS, OPTIMAL_FLAGS, SENSOR
-
-
-def _words(value: object) -> object:
-    """`a, b` as an environment variable gives it -> ["a", "b"]; anything else as it is."""
-    return [w.strip() for w in value.split(",") if w.strip()] if isinstance(value, str) else value
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
-Durations = Annotated[tuple[Duration, ...], NoDecode, BeforeValidator(_words)]
-
 
 MLFLOW_OF_ENVIRONMENT = {"databricks": ("databricks", "databricks-uc")}
 """Tracking and registry where nothing else is set; other environments have a SQLite file under `home`."""
@@ -108,10 +101,10 @@ class Settings(BaseSettings):
         "environment `databricks` the tables are addressed by their Unity Catalog names",
     )
 
-    timezone: str = Field("UTC", description="time zone in which Gold's naive timestamps are read")
+    timezone: TimeZone = Field("UTC", description="time zone in which Gold's naive timestamps are read")
     default_system: str = Field("system_1", description="system_id of readings that carry none")
     partitions_start: date | None = Field(None, description="first daily partition; None = first day of local Gold")
-    feature_step: Duration = Field(timedelta(minutes=1), description="distance of two rows of sensor_features")
+    feature_step: GridStep = Field(timedelta(minutes=1), description="distance of two rows of sensor_features")
     max_gap: Duration = Field(
         timedelta(minutes=5), description="readings further apart than this start a new segment; at least two steps"
     )
@@ -121,17 +114,17 @@ class Settings(BaseSettings):
     days_per_task: int = Field(7, ge=1, le=366, description="most days of one system in one Spark task: bounds memory")
     crop: CropProfile = CropProfile()  # type: ignore[call-arg]
 
-    target_col: str = Field("ph_level", description="primary target: the sensor column of batch_predictions")
-    targets: Annotated[tuple[str, ...] | None, NoDecode, BeforeValidator(_words)] = Field(
+    target_col: SensorColumn = Field("ph_level", description="primary target: the sensor column of batch_predictions")
+    targets: SensorColumns = Field(
         None,
         description="sensor columns that one version forecasts; None = each required quantity that the farm measures "
         "(pH, TDS or EC, air temperature, humidity), with at least minimum_records known rows",
     )
-    lead_times: Durations = Field(
+    lead_times: LeadTimes = Field(
         (timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6)),
         description="forecast beside the steps 1 .. forecast_horizon; those that are multiples of feature_step count",
     )
-    labels: Words = Field(
+    labels: Labels = Field(
         ("is_env_optimal",),
         description="states whose probability LightGBM forecasts: is_env_optimal, an is_*_optimal flag, an is_*_on",
     )
@@ -170,60 +163,7 @@ class Settings(BaseSettings):
     step_launcher: dict[str, Any] = Field(
         {}, description="how heavy steps are launched on Databricks: the fields of databricks/step_launcher/config.py"
     )
-    webhook_url: SecretStr | None = Field(None, description="alerts are posted here as JSON when set")
-
-    @field_validator("webhook_url")
-    @classmethod
-    def _usable_address(cls, value: SecretStr | None) -> SecretStr | None:
-        address = urlsplit(value.get_secret_value() if value is not None else "")
-        if not address.geturl():
-            return None  # `HYDRO_WEBHOOK_URL=` switches the webhook off
-        if address.scheme not in ("http", "https") or not address.hostname or "@" in address.netloc:
-            raise ValueError(
-                "needs an address such as https://host/path, without user and password (put a token into the path)"
-            )
-        return value
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as exc:  # OSError: a folder of zones, such as Europe
-            raise ValueError(f"'{value}' is not an IANA time zone; write for example UTC or Europe/Amsterdam") from exc
-        return value
-
-    @field_validator("target_col")
-    @classmethod
-    def _known_sensor(cls, value: str) -> str:
-        if value not in SENSOR:
-            raise ValueError(f"'{value}' is not a sensor column; choose one of {', '.join(SENSOR)}")
-        return value
-
-    @field_validator("targets")
-    @classmethod
-    def _known_sensors(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
-        if value is not None:
-            unknown = [t for t in value if t not in SENSOR]
-            if unknown or not value:
-                named = ", ".join(unknown) or "no name"
-                raise ValueError(f"{named} is not a sensor column; choose among {', '.join(SENSOR)}")
-        return value if value is None else tuple(dict.fromkeys(value))
-
-    @field_validator("labels")
-    @classmethod
-    def _known_labels(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        known = ("is_env_optimal", *OPTIMAL_FLAGS, *ACTUATOR_COLUMNS)
-        if unknown := [name for name in value if name not in known]:
-            raise ValueError(f"{', '.join(unknown)} is not a label; choose among {', '.join(known)}")
-        return tuple(dict.fromkeys(value))
-
-    @field_validator("lead_times")
-    @classmethod
-    def _ahead(cls, value: tuple[timedelta, ...]) -> tuple[timedelta, ...]:
-        if bad := [str(t) for t in value if not timedelta(0) < t <= timedelta(days=1)]:
-            raise ValueError(f"lead time {', '.join(bad)} must lie between 0 and 24 h, for example 15min, 1h, 6h")
-        return tuple(sorted(set(value)))
+    webhook_url: WebhookAddress = Field(None, description="alerts are posted here as JSON when set")
 
     @model_validator(mode="after")
     def _primary_is_a_target(self) -> Settings:
@@ -239,14 +179,6 @@ class Settings(BaseSettings):
         if shared := [f"{' and '.join(of)} would both be {full}" for full, of in called.items() if len(of) > 1]:
             raise ValueError(f"{'; '.join(shared)}: give each table a name of its own")
         return self
-
-    @field_validator("feature_step")
-    @classmethod
-    def _divides_a_day(cls, value: timedelta) -> timedelta:
-        day = timedelta(days=1)
-        if value < timedelta(seconds=1) or value > timedelta(hours=6) or day % value != timedelta(0):
-            raise ValueError(f"{value} must lie between 1s and 6h and divide a day, for example 10s, 1min, 5min, 1h")
-        return value
 
     @model_validator(mode="after")
     def _shares(self) -> Settings:

@@ -36,7 +36,7 @@ FLOORS = (
     {"lakehouse"},
     {"settings_sources"},
     {"settings"},
-    {"setting_groups"},
+    {"setting_groups", "setting_types"},
     {"tables"},
     {"durations", "errors"},
 )

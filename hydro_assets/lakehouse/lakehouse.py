@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import random
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
@@ -16,39 +13,17 @@ import polars as pl
 
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse.catalog_tables import CatalogTables
+from hydro_assets.lakehouse.commits import WriteReceipt, commit, note
+from hydro_assets.lakehouse.conform import conform, conform_polars, same_type, utc_timestamps
 from hydro_assets.lakehouse.durability import IRREPLACEABLE, damage, set_aside
 from hydro_assets.lakehouse.environments import ENVIRONMENTS, has_ambient_spark
 from hydro_assets.lakehouse.sql_warehouse import databricks_warehouse
-from hydro_assets.lakehouse.tables import POLARS_TYPES, Days, PathTables, Tables, TableVersion, open_delta
+from hydro_assets.lakehouse.tables import Days, PathTables, Tables, TableVersion, open_delta
 from hydro_assets.settings import Settings
 from hydro_assets.tables import Table
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-_CONFLICTS = (
-    "Failed to commit transaction",
-    "Missing commit file",
-    "ConcurrentAppend",
-    "ConcurrentDelete",
-    "ConcurrentModification",
-    "MetadataChangedException",
-)
-_TRIES = 8
-
-
-@dataclass(frozen=True)
-class WriteReceipt:
-    """What a write did. `rows_by_day` counts the rows now in each replaced day."""
-
-    table: str
-    uri: str
-    version: TableVersion
-    rows_by_day: Mapping[str, int]
-
-    @property
-    def rows(self) -> int:
-        return sum(self.rows_by_day.values())
 
 
 @dataclass(frozen=True)
@@ -129,10 +104,10 @@ class Lakehouse:
         """The same rows in memory. By path the Delta log is read directly, ten times as fast as Spark Connect."""
         lazy = self._scan(name, start_day, end_day)
         if lazy is not None:
-            return _utc_timestamps((lazy if columns is None else lazy.select(columns)).collect())
+            return utc_timestamps((lazy if columns is None else lazy.select(columns)).collect())
         self._must_exist(name)
         chosen = ["*"] if columns is None else [f"`{column}`" for column in columns]
-        return _utc_timestamps(self.tables.rows(name, chosen, self._condition(name, start_day, end_day)))
+        return utc_timestamps(self.tables.rows(name, chosen, self._condition(name, start_day, end_day)))
 
     def _scan(self, name: str, start_day: date | None, end_day: date | None) -> pl.LazyFrame | None:
         """The same rows from the Delta log and its files, lazily, without Spark; None where only Spark can read them.
@@ -198,7 +173,7 @@ class Lakehouse:
         problems = [
             f"column {c.name} is {have[c.name]}, not {c.type}"
             for c in table.columns
-            if c.name in have and not _same_type(have[c.name], c.type)
+            if c.name in have and not same_type(have[c.name], c.type)
         ]
         found = self.tables.properties(table.name)
         problems += [
@@ -228,15 +203,15 @@ class Lakehouse:
             raise ValueError(f"an empty range of days: [{start_day}, {end_day})")
         self.ensure(table)
         days = Days(table.partition_by or "date", start_day, end_day)
-        conformed = self._conform(table, frame)
-        self._commit(lambda: self.tables.overwrite(conformed, table.name, days, _note(facts)))
+        conformed = conform(self.tables.columns(table.name), table, frame)
+        commit(lambda: self.tables.overwrite(conformed, table.name, days, note(facts)))
         return self._receipt(table, start_day, end_day)
 
     def append(self, table: Table, frame: pl.DataFrame, facts: Mapping[str, Any] | None = None) -> WriteReceipt:
         """Add rows: in a folder in one commit, in a catalog in commits of a bounded size."""
         self.ensure(table)
-        conformed = self._polars_conformed(table, frame)
-        self._commit(lambda: self.tables.append(conformed, table.name, _note(facts)))
+        conformed = conform_polars(self.tables.columns(table.name), table, frame)
+        commit(lambda: self.tables.append(conformed, table.name, note(facts)))
         if table.partition_by is None or frame.is_empty():
             return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), {})
         days = frame[table.partition_by]
@@ -245,8 +220,8 @@ class Lakehouse:
     def overwrite(self, table: Table, frame: pl.DataFrame, facts: Mapping[str, Any] | None = None) -> WriteReceipt:
         """Make `frame` the whole content of a small table without partitions. One commit."""
         self.ensure(table)
-        conformed = self._polars_conformed(table, frame)
-        self._commit(lambda: self.tables.overwrite(conformed, table.name, None, _note(facts)))
+        conformed = conform_polars(self.tables.columns(table.name), table, frame)
+        commit(lambda: self.tables.overwrite(conformed, table.name, None, note(facts)))
         return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), {})
 
     def drop_derived(self, name: str) -> None:
@@ -286,85 +261,6 @@ class Lakehouse:
             )
             raise TableError(f"Table {self.settings.table(name)} does not exist at {self.uri(name)}", remedy)
 
-    def _conform(self, table: Table, frame: DataFrame | pl.DataFrame) -> DataFrame | pl.DataFrame:
-        """The columns of the stored table in its order and types. Absent nullable columns become null."""
-        if isinstance(frame, pl.DataFrame):
-            return self._polars_conformed(table, frame)
-        from pyspark.sql import functions as F
-
-        have = {f.name: f.dataType.simpleString() for f in frame.schema}
-        target = self._fitting_columns(table, have)
-        return frame.select(
-            *(F.col(f"`{n}`") if n in have else F.lit(None).cast(kind).alias(n) for n, kind in target.items())
-        )
-
-    def _polars_conformed(self, table: Table, frame: pl.DataFrame) -> pl.DataFrame:
-        """The same for rows in memory: their columns may have any types whose values all fit. Naive times are UTC."""
-        target = self._fitting_columns(table, dict.fromkeys(frame.columns))
-        present = {n: pl.col(n) for n in frame.columns}
-        aware = _utc_timestamps(frame)
-        return aware.select(
-            (present[n].cast(POLARS_TYPES[kind]) if n in present else pl.lit(None, POLARS_TYPES[kind]).alias(n))
-            for n, kind in target.items()
-        )
-
-    def _fitting_columns(self, table: Table, have: Mapping[str, str | None]) -> dict[str, str]:
-        """Columns and types of the stored table; raises TableError when rows with the columns `have` do not fit it."""
-        target = self.tables.columns(table.name)
-        required = {c.name for c in table.columns if not c.nullable}
-        problems = [f"column {n} is unknown" for n in have if n not in target]
-        problems += [f"column {n} is missing" for n in required if n not in have]
-        problems += [
-            f"column {n} is {kind}, not {target[n]}"
-            for n, kind in have.items()
-            if n in target and kind is not None and kind != target[n]
-        ]
-        if problems:
-            raise TableError(
-                f"Rows for {table.name} do not fit: " + "; ".join(problems),
-                "Compare them with the table's description (hydro_assets/tables)",
-            )
-        return target
-
-    def _commit(self, write: Any) -> None:
-        """Run an idempotent write; on a conflict with another writer, again. The jitter keeps writers apart."""
-        from deltalake.exceptions import CommitFailedError
-
-        for attempt in range(_TRIES):
-            try:
-                write()
-            except Exception as exc:
-                conflicts = isinstance(exc, CommitFailedError) or any(text in str(exc) for text in _CONFLICTS)
-                if attempt + 1 == _TRIES or not conflicts:
-                    raise
-                time.sleep(random.uniform(0, 0.05 * 2**attempt))
-            else:
-                return
-
     def _receipt(self, table: Table, start_day: date, end_day: date) -> WriteReceipt:
         by_day = {str(day): n for day, n in self.rows_by_day(table.name, start_day, end_day).items()}
         return WriteReceipt(table.name, self.uri(table.name), self.tables.version(table.name), by_day)
-
-
-def span_note(start_day: date, end_day: date) -> dict[str, date]:
-    """For the note of a commit: the days `[start_day, end_day)` that it settles, also those without a row."""
-    return {"start_day": start_day, "end_day": end_day}
-
-
-def _note(facts: Mapping[str, Any] | None) -> str:
-    return json.dumps(dict(facts or {}), default=str, sort_keys=True)
-
-
-def _same_type(have: str, want: str) -> bool:
-    # Gold of a farm may store naive timestamps as TIMESTAMP_NTZ and codes as BIGINT; readers treat them alike.
-    alike = ({"timestamp", "timestamp_ntz"}, {"int", "bigint", "smallint"}, {"double", "float"})
-    return have == want or any({have, want} <= group for group in alike)
-
-
-def _utc_timestamps(frame: pl.DataFrame) -> pl.DataFrame:
-    naive = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is None]
-    aware = [n for n, kind in frame.schema.items() if isinstance(kind, pl.Datetime) and kind.time_zone is not None]
-    return frame.with_columns(
-        pl.col(naive).dt.replace_time_zone("UTC").dt.cast_time_unit("us"),
-        pl.col(aware).dt.convert_time_zone("UTC").dt.cast_time_unit("us"),
-    )

@@ -8,7 +8,7 @@ import polars as pl
 
 from hydro_assets.forecasting.grid import TimeGrid
 from hydro_assets.forecasting.labels import label_values
-from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
+from hydro_assets.lakehouse.tables import POLARS_TYPES
 from hydro_assets.settings import Settings
 from hydro_assets.tables import ALL_SYSTEMS, BASELINES, BOUNDS, KEYS, MODELS, PREDICTION_ACCURACY, SENSOR
 from hydro_assets.training.fit_leaving import path_left_band

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
+from hydro_assets.lakehouse.tables import POLARS_TYPES
 from hydro_assets.monitoring.rules import RetrainDecision, decide_retrain
 from hydro_assets.settings import Settings
 from hydro_assets.tables import FEATURE_DRIFT, PREDICTION_ACCURACY, Table, names

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from hydro_assets.forecasting.package import FeatureReference
-from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
+from hydro_assets.lakehouse.tables import POLARS_TYPES
 from hydro_assets.settings import Settings
 from hydro_assets.tables import FEATURE_DRIFT
 

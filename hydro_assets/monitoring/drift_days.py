@@ -12,7 +12,7 @@ import polars as pl
 from hydro_assets.forecasting.package import FeatureReference
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
-from hydro_assets.lakehouse.lakehouse import span_note
+from hydro_assets.lakehouse.commits import span_note
 from hydro_assets.monitoring.drift import SCHEMA, References, bin_counts, drift_of_day, drifted_shares
 from hydro_assets.scoring.members import ServingModels
 from hydro_assets.settings import Settings

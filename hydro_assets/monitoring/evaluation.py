@@ -11,7 +11,7 @@ import polars as pl
 
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
-from hydro_assets.lakehouse.lakehouse import span_note
+from hydro_assets.lakehouse.commits import span_note
 from hydro_assets.monitoring.accuracy import NEEDED, SCHEMA, accuracy_by_system, with_all_systems
 from hydro_assets.scoring.scoring_job import FORECASTS_PER_WIDE_ROW, ROWS_PER_COMMIT
 from hydro_assets.scoring.task_grid import TaskGrid, commits

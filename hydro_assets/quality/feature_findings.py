@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from hydro_assets.durations import duration_text
-from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
+from hydro_assets.lakehouse.tables import POLARS_TYPES
 from hydro_assets.quality.finding import Finding, share_finding
 from hydro_assets.settings import Settings
 from hydro_assets.tables import KEYS, REQUIRED_SENSORS, SENSOR, Table, usable_lags, usable_windows

@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import TypeAdapter
 
 from hydro_assets.errors import ModelUnavailableError
-from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
+from hydro_assets.lakehouse.tables import POLARS_TYPES
 from hydro_assets.registry.coverage import misfits
 from hydro_assets.registry.mlflow_client import tracking_errors
 from hydro_assets.registry.registered_model import CHALLENGER, CHAMPION, RegisteredModel

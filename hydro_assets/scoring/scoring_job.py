@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from hydro_assets.features.point_in_time import feature_frame
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.arrow import spark_schema, to_spark_arrow
-from hydro_assets.lakehouse.lakehouse import span_note
+from hydro_assets.lakehouse.commits import span_note
 from hydro_assets.scoring.members import (
     ServingModels,
     columns_read,

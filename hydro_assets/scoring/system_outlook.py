@@ -10,7 +10,7 @@ import polars as pl
 from hydro_assets.durations import duration_text
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse import Lakehouse
-from hydro_assets.lakehouse.lakehouse import POLARS_TYPES
+from hydro_assets.lakehouse.tables import POLARS_TYPES
 from hydro_assets.settings import Settings
 from hydro_assets.tables import BOUNDS, KEYS, LEAVING_WINDOWS, MODELS, SENSOR, Table, names, system_outlook_table
 
