@@ -99,11 +99,23 @@ def apply(decision: PromotionDecision, model: RegisteredModel) -> None:
         short = replace(decision, reason=decision.reason[:300])  # registries bound the length of a tag
         text = _AS_TEXT.dump_json(short, exclude_defaults=True).decode()
         model.client.set_model_version_tag(name, winner, DECISION, text)
+        model.client.update_model_version(name, winner, _with_decision(model, decision))
         if decision.promoted and before is not None:
             model.client.set_model_version_tag(name, winner, PREVIOUS, before)
         model.client.set_registered_model_alias(name, CHAMPION, winner)
         if model.aliases().get(CHALLENGER) == winner:  # a newer challenger may have come meanwhile
             model.client.delete_registered_model_alias(name, CHALLENGER)
+
+
+_DECIDED = "\n\nDecided "
+
+
+def _with_decision(model: RegisteredModel, decision: PromotionDecision) -> str:
+    """The description of the winner, which MLflow's page shows first, ending with the newest decision on it."""
+    found = model.find(decision.champion_after or "")
+    before = "" if found is None or not found.description else found.description.partition(_DECIDED)[0]
+    action = decision.action.replace("_", " ")
+    return f"{before}{_DECIDED}{decision.decided_at:%Y-%m-%d %H:%M} UTC: {action}, {decision.reason}"
 
 
 def unlogged(model: RegisteredModel, logged: pl.DataFrame, at: datetime) -> PromotionDecision | None:

@@ -79,12 +79,19 @@ class RegisteredModel:
             # MLflow's default is the working directory of whoever trains
             location = (file.absolute().parent / "artifacts" / self.experiment).as_uri()
         try:
-            return self.client.create_experiment(self.experiment, artifact_location=location)
+            return self.client.create_experiment(self.experiment, artifact_location=location, tags=self._shown())
         except MlflowException as exc:
             made_elsewhere = self.client.get_experiment_by_name(self.experiment)
             if exc.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS) or made_elsewhere is None:
                 raise
             return made_elsewhere.experiment_id
+
+    def _shown(self) -> dict[str, str]:
+        """Tags of the experiment that MLflow's pages show: what it is for, and that it is no GenAI."""
+        what = (
+            f"Trainings of {self.name}: a run each, its errors beside the baselines in metrics.csv, and a model card."
+        )
+        return {"mlflow.note.content": what, "mlflow.experimentKind": "custom_model_development"}
 
     def run_url(self, experiment_id: str, run_id: str) -> str | None:
         """Page of a run, or None for a local file store, which has pages only while `mlflow ui` runs."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from hydro_assets.durations import duration_text
 from hydro_assets.registry.mlflow_client import at_once, is_unity_catalog, tracking_errors
 from hydro_assets.registry.registered_model import CHALLENGER, DIGEST, RegisteredModel
 from hydro_assets.registry.run_log import MODEL_FOLDER, summary_metrics
@@ -16,6 +17,7 @@ from hydro_assets.registry.tracking import DAGSTER_RUN, Provenance, TrainingRun
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
+    from hydro_assets.forecasting.info import PackageInfo
     from hydro_assets.registry.trained import Trained
 
 
@@ -65,13 +67,26 @@ def register(run: TrainingRun, result: Trained, digest: str) -> RegisteredVersio
             "metrics": json.dumps(summary_metrics(result, model.kind)),
             DIGEST: digest,
         }
-        what = f"{info.kind} forecast of {', '.join((*info.target_names, *info.labels))}"
-        text = f"{what}; model_card.md of the run says on what and how well."
+        text = description(info)
         made = model.client.create_model_version(
             model.name, source, run.run_id, tags=fitting(tags, model.settings.registry_uri), description=text
         )
         make_challenger(model, str(made.version))
     return _described(model, made, run.experiment_id)
+
+
+def description(info: PackageInfo) -> str:
+    """What a version forecasts, and its holdout error of the primary target at each lead time, as Markdown."""
+    own = {(m["target"], m["horizon"]): m for m in info.metrics if (m["split"], m["model"]) == ("holdout", info.kind)}
+    unit = next((target.unit for target in info.targets if target.name == info.primary), "")
+    lines = [f"{info.kind} forecast of {', '.join((*info.target_names, *info.labels))}.", ""]
+    for horizon in info.horizons:
+        row = own.get((info.primary, horizon))
+        if row is not None and row["mae"] is not None:
+            skill = "" if row.get("skill") is None else f", skill {row['skill']:+.2f} over the best baseline"
+            ahead = duration_text(horizon * info.step)
+            lines.append(f"- {info.primary}, {ahead} ahead: MAE {row['mae']:.4g} {unit}".rstrip() + skill)
+    return "\n".join([*lines, "", "model_card.md of the run has the rest."])
 
 
 def registered_before(model: RegisteredModel, provenance: Provenance) -> RegisteredVersion | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -330,6 +331,19 @@ def test_promote__moves_the_alias_of_a_challenger_that_wins(stocked: Settings, f
     assert decision.promoted, decision.reason
     assert RegisteredModel(stocked, "lightgbm").aliases() == {"champion": "3"}
     assert RegisteredModel(stocked, "lightgbm").serving_version() == "3"
+
+
+def test_description__names_errors_and_the_newest_decision(stocked: Settings, features: pl.DataFrame) -> None:
+    model = RegisteredModel(stocked, "lightgbm")
+    assert promote(stocked, "lightgbm", features, NOW).promoted
+    for version, before in (("2", "3"), ("3", "2")):
+        _promoted(stocked, version, before)
+    found = model.find("3")
+    assert found is not None
+    text = str(found.description)
+    assert re.search(r"^- ph_level, 2min ahead: MAE [0-9.]+ pH, skill [+-][0-9.]+ over the best baseline$", text, re.M)
+    assert text.count("Decided ") == 1
+    assert text.endswith("UTC: promoted, a test says so")
 
 
 def test_promote__leaves_an_equal_champion_in_place(stocked: Settings, features: pl.DataFrame) -> None:

@@ -42,6 +42,9 @@ def test_registration__tags_the_version_with_time_experiment_run_parameters_and_
     made = log_and_register(trained("lightgbm"), settings, provenance, features)
 
     found = mlflow_client(settings).get_model_version(made.name, made.version)
+    experiment = mlflow_client(settings).get_experiment_by_name(made.experiment)
+    assert experiment is not None
+    assert experiment.tags["mlflow.note.content"].startswith(f"Trainings of {made.name}")  # MLflow shows it
     assert found.run_id == made.run_id
     assert found.tags["trained_at"] == "2024-03-02T06:00:00Z"
     assert found.tags["experiment"] == made.experiment == "hydroponics_lightgbm"
