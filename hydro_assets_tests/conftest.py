@@ -25,6 +25,10 @@ def _of_the_caller() -> list[str]:
     return [name for name in os.environ if name.startswith(OF_THE_CALLER) and name not in KEPT]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--home", type=Path, help="the browser test opens this home, as of `make demo`, not a small farm")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files that take minutes first: of two workers, none is left alone with one at the end."""
     long = {item.path for item in items for mark in ("jvm", "databricks", "smoke") if item.get_closest_marker(mark)}

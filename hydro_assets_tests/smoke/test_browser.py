@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from hydro_assets_tests.smoke.conftest import Farm
 
@@ -27,6 +28,15 @@ pytestmark = [
 ]
 SHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 SECONDS = 180
+# Screenshot -> its name in docs/pictures, to which they are copied from build/screenshots/tour.
+TOUR = {
+    "report": "report",
+    "graph": "graph",
+    "feature_store_sensor_features": "features",
+    "models_hydroponics_lstm_forecast": "model",
+    "predictions_forecasts": "forecasts",
+    "mlflow_version": "version",
+}
 
 # Asset page -> what has to stand on it, and the first of it on the first screen.
 CONTENT = {
@@ -56,22 +66,30 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def address(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`hydro dev` on the farm; ended as a person ends it, by Ctrl-C."""
-    port, log = free_port(), tmp_path_factory.mktemp("dev") / "log"
+def home(request: pytest.FixtureRequest) -> Path:
+    """The home that --home names, else that of the small farm of all smoke tests."""
+    given: Path | None = request.config.getoption("--home")
+    if given is not None:
+        return (request.config.invocation_params.dir / given).resolve()
+    farm: Farm = request.getfixturevalue("farm")
+    return farm.settings.root
+
+
+@pytest.fixture(scope="module")
+def addresses(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """Dagster's and MLflow's, of `hydro dev` on the home; ended as a person ends it, by Ctrl-C."""
+    port, mlflow_port, log = free_port(), free_port(), tmp_path_factory.mktemp("dev") / "log"
     command = [sys.executable, "-c", "from hydro_assets.cli import main; main()", "dev", "--port", str(port)]
-    command += ["--mlflow-port", str(free_port())]
+    command += ["--mlflow-port", str(mlflow_port)]
     with log.open("wb") as output:
-        process = subprocess.Popen(
-            command, env={**os.environ, "HYDRO_HOME": str(farm.settings.root)}, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(command, env={**os.environ, "HYDRO_HOME": str(home)}, stdout=output, stderr=output)
     try:
         end = time.monotonic() + 2 * SECONDS
         while "Ctrl-C stops both" not in log.read_text():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < end, log.read_text()
             time.sleep(0.5)
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{port}", f"http://127.0.0.1:{mlflow_port}"
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -79,7 +97,12 @@ def address(farm: Farm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 @pytest.fixture(scope="module")
-def page(address: str) -> Iterator[Any]:
+def address(addresses: tuple[str, str]) -> str:
+    return addresses[0]
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         opened = browser.new_page(viewport={"width": 1280, "height": 1000})
@@ -109,12 +132,17 @@ def errors(page: Any) -> Iterator[list[str]]:
 
 
 def shoot(page: Any, name: str) -> None:
-    """A screenshot of the first screen, at each size."""
+    """A screenshot of the first screen, at each size; those of the tour also in 64 colours, which are small files."""
     SHOTS.mkdir(parents=True, exist_ok=True)
+    name = name.replace("/", "_")
     for width, height in SIZES[::-1]:
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(700)
-        page.screenshot(path=SHOTS / f"{name.replace('/', '_')}_{width}.png")
+        page.screenshot(path=SHOTS / f"{name}_{width}.png")
+    if name in TOUR:
+        (SHOTS / "tour").mkdir(exist_ok=True)
+        with Image.open(SHOTS / f"{name}_{SIZES[0][0]}.png") as image:
+            image.convert("RGB").quantize(64).save(SHOTS / "tour" / f"{TOUR[name]}.png", optimize=True)
 
 
 @pytest.mark.usefixtures("errors")
@@ -143,7 +171,7 @@ def test_checks__have_all_been_evaluated(page: Any, address: str, asset: str) ->
 
 
 @pytest.mark.usefixtures("errors")
-def test_catalog__shows_no_asset_that_was_never_made(page: Any, address: str, farm: Farm) -> None:
+def test_catalog__shows_no_asset_that_was_never_made(page: Any, address: str) -> None:
     page.goto(f"{address}/assets")
     page.get_by_text("dim_equipment").first.wait_for()
     page.get_by_text(re.compile("Materialized|partitions")).nth(12).wait_for()  # each of the thirteen
@@ -154,10 +182,26 @@ def test_catalog__shows_no_asset_that_was_never_made(page: Any, address: str, fa
 
 
 @pytest.mark.usefixtures("errors")
-def test_report__opens_from_its_file_and_nothing_is_wider_than_the_page(page: Any, farm: Farm) -> None:
-    page.goto((farm.settings.root / "report.html").as_uri())
+def test_report__opens_from_its_file_and_nothing_is_wider_than_the_page(page: Any, home: Path) -> None:
+    page.goto((home / "report.html").as_uri())
     page.get_by_text("Data quality").first.wait_for()
     shoot(page, "report")
     page.screenshot(path=SHOTS / "report_whole.png", full_page=True)
     wide = page.evaluate("[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > e.clientWidth).length")
     assert (wide, page.evaluate("document.documentElement.scrollWidth") <= SIZES[0][0]) == (0, True)
+
+
+MLFLOW_PAGES = {
+    "mlflow_experiments": ("/#/experiments", "hydroponics_lstm"),
+    "mlflow_models": ("/#/models", "hydroponics_lstm_forecast"),
+    "mlflow_model": ("/#/models/hydroponics_lstm_forecast", "champion"),
+    "mlflow_version": ("/#/models/hydroponics_lstm_forecast/versions/1", "MAE"),
+}
+
+
+@pytest.mark.parametrize("name", MLFLOW_PAGES)
+def test_mlflow__shows_trainings_and_versions(page: Any, addresses: tuple[str, str], name: str) -> None:
+    path, text = MLFLOW_PAGES[name]
+    page.goto(f"{addresses[1]}{path}")
+    page.get_by_text(text).first.wait_for()
+    shoot(page, name)
