@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 from rich import box
 from rich.table import Table
@@ -47,6 +48,8 @@ def print_backtest(result: Backtest, kinds: Sequence[str]) -> None:
         out.print("no baseline errs anywhere: there is nothing that a model could do better")
         return
     out.print(_summary(summary))
+    if result.leaving.height:
+        out.print(_outlook(result))
 
 
 def _cells(farm: str, rows: pl.DataFrame, kinds: Sequence[str]) -> Table:
@@ -80,3 +83,40 @@ def _summary(summary: dict[str, Any]) -> Table:
         elif isinstance(value, int | float):
             table.add_row(name, f"{value:.4g}")
     return table
+
+
+def _outlook(result: Backtest) -> Table:
+    """Per farm: the probability of leaving the crop band beside what came, and how soon."""
+    table = Table(
+        title="Leaving the crop band, on the holdout: rows inside it at the origin",
+        title_justify="left",
+        caption="Brier score beside that of the constant mean. Gap: mean probability less the share that left, per "
+        "decile with 50 rows or more. Said: rows with a minutes_to_leaving, the share of them that left within the "
+        "longest lead time, and the share that left of the others.",
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    for name in ("farm", "rows", "left", "Brier", "of mean", "mean gap", "largest", "said", "and left", "else left"):
+        table.add_column(name, justify="left" if name == "farm" else "right")
+    for (farm,), cells in result.leaving.group_by(["farm"], maintain_order=True):
+        deciles = result.reliability.filter(pl.col("farm") == farm)
+        gaps = (deciles["mean_probability"] - deciles["event_share"]).abs()
+        said = result.minutes.filter(pl.col("farm") == farm)
+        table.add_row(
+            str(farm),
+            f"{cells['n'].sum()}",
+            *(_mean(cells[name], cells["n"], ".3f") for name in ("event_share", "brier", "brier_climatology")),
+            _mean(gaps, deciles["n"], ".3f"),
+            f"{np.max(gaps.to_numpy(), initial=0.0):.3f}",
+            f"{said['n_foreseen'].sum()}",
+            _mean(said["hit_rate"], said["n_foreseen"], ".0%"),
+            _mean(said["missed_rate"], said["n"] - said["n_foreseen"], ".0%"),
+        )
+    return table
+
+
+def _mean(values: pl.Series, counts: pl.Series, form: str) -> str:
+    """The mean of `values`, null where nothing was counted, weighted by `counts`; empty where nothing was at all."""
+    weight = counts.to_numpy().astype(float)
+    return format((values.fill_null(0).to_numpy() * weight).sum() / weight.sum(), form) if weight.sum() else ""

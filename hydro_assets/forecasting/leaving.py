@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 KEYS = ["system_id", "timestamp"]
 _LOG_ODDS_80 = float(np.log(0.9 / 0.1))  # at the end of an 80 % interval
+_HALF = 0.5
 _MOST = float(np.log(1e4))  # nothing is certain: log odds end here
 
 
@@ -71,3 +72,21 @@ def leaving_probability(
     slope, offset = np.array([of.get(h, (1.0, 0.0)) for h in horizons]).reshape(-1, 2).T  # [H], [H]
     p = np.fmax.accumulate(1 / (1 + np.exp(-(slope * odds + offset))), axis=1)
     return np.where(np.isnan(odds), np.nan, np.where(is_outside[:, None], 1.0, p))
+
+
+def minutes_to_leaving(lead_minutes: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """[n] minutes until the probability of having left reaches one half; NaN where it does not.
+
+    Args:
+        lead_minutes: [H] ascending; probability: [n, H] of leaving up to there, NaN where not known. Between two points
+            that are known it rises evenly, from 0 at the origin.
+    """
+    found = np.full(len(probability), np.nan)
+    before_at, before = np.zeros(len(probability)), np.zeros(len(probability))
+    for at, p in zip(lead_minutes, probability.T, strict=True):
+        crosses = np.isnan(found) & (p >= _HALF)
+        rise = np.where(crosses, p - before, 1.0)
+        found = np.where(crosses, before_at + (_HALF - before) / rise * (at - before_at), found)
+        known = ~np.isnan(p)
+        before_at, before = np.where(known, at, before_at), np.where(known, p, before)
+    return found

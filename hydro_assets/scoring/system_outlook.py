@@ -5,17 +5,18 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from hydro_assets.durations import duration_text
 from hydro_assets.errors import TableError
+from hydro_assets.forecasting.leaving import minutes_to_leaving
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.lakehouse.tables import POLARS_TYPES
 from hydro_assets.settings import Settings
 from hydro_assets.tables import BOUNDS, KEYS, LEAVING_WINDOWS, MODELS, SENSOR, Table, names, system_outlook_table
 
 MINUTE = timedelta(minutes=1)
-HALF = 0.5
 
 
 def outlook_table(settings: Settings) -> Table:
@@ -68,22 +69,6 @@ def refresh_outlook(lakehouse: Lakehouse, as_of: datetime) -> pl.DataFrame:
     return outlook
 
 
-def minutes_to_leaving(path: list[tuple[float, float | None]]) -> float | None:
-    """Minutes until the probability of having left reaches one half; None where it does not.
-
-    `path`: (minutes ahead, probability of leaving up to there), ascending; between two points it rises evenly.
-    """
-    before = (0.0, 0.0)
-    for minutes, probability in path:
-        if probability is None:
-            continue
-        if probability >= HALF:
-            share = (HALF - before[1]) / (probability - before[1])
-            return before[0] + share * (minutes - before[0])
-        before = (minutes, probability)
-    return None
-
-
 def _polars(frame: Any) -> pl.DataFrame:
     rows = pl.DataFrame(pl.from_arrow(frame.toArrow()))
     return rows.with_columns(pl.col(pl.Datetime).dt.convert_time_zone("UTC").dt.cast_time_unit("us"))
@@ -121,15 +106,17 @@ def _outlook(
     if band is None:
         return outlook
     is_in_band = None if now is None else band.low <= now <= band.high
-    path = [(row["lead_minutes"], row["leaving_probability"]) for row in rows.iter_rows(named=True)]
+    lead, leaving = rows["lead_minutes"], rows["leaving_probability"]
+    probability = leaving.cast(pl.Float64).fill_null(np.nan).to_numpy()
+    minutes = minutes_to_leaving(lead.to_numpy(), probability[None]).item()
     return {
         **outlook,
         "band_low": band.low,
         "band_high": band.high,
         "is_in_band": is_in_band,
         **{
-            f"leaving_probability_{duration_text(window)}": dict(path).get(window / MINUTE)
+            f"leaving_probability_{duration_text(window)}": dict(zip(lead, leaving, strict=True)).get(window / MINUTE)
             for window in LEAVING_WINDOWS
         },
-        "minutes_to_leaving": 0.0 if is_in_band is False else minutes_to_leaving(path),
+        "minutes_to_leaving": 0.0 if is_in_band is False else None if np.isnan(minutes) else minutes,
     }

@@ -21,6 +21,7 @@ from hydro_assets.forecasting.model import ensemble
 from hydro_assets.ingest.export import read_export
 from hydro_assets.settings import Settings
 from hydro_assets.training.fit import FittedBases, fit
+from hydro_assets.training.outlook_backtest import minutes_table, outlook_rows, probability_table, reliability_table
 from hydro_assets.training.peer import peer_forecast
 from hydro_assets.training.prepare import prepare
 from hydro_assets.training.splits import Split, rolling_origins
@@ -74,12 +75,17 @@ class Backtest:
         failures: farm, target or kind that could not be measured, and why.
         seconds_per_forecast: of one row with all targets and horizons, by kind of model.
         splits: dates of the folds by farm.
+        leaving: per farm, target and lead time how good the probability of leaving the crop band was; reliability: per
+            farm and decile of it; minutes: per farm and target how good `minutes_to_leaving` was (outlook_backtest.py).
     """
 
     cells: pl.DataFrame
     failures: list[str]
     seconds_per_forecast: dict[str, float]
     splits: dict[str, tuple[Split, ...]]
+    leaving: pl.DataFrame
+    reliability: pl.DataFrame
+    minutes: pl.DataFrame
 
     def summary(self, seed: int = 0) -> dict[str, Any]:
         """Geometric means of the ratios, win rates with bootstrap intervals over the cells, and coverage per farm.
@@ -120,6 +126,9 @@ class Backtest:
             "cells": self.cells.to_dicts(),
             "summary": self.summary(),
             "splits": {farm: [s.describe() for s in splits] for farm, splits in self.splits.items()},
+            "leaving": self.leaving.to_dicts(),
+            "leaving_reliability": self.reliability.to_dicts(),
+            "minutes_to_leaving": self.minutes.to_dicts(),
         }
 
 
@@ -138,7 +147,7 @@ def backtest(
     Raises:
         DataContractError: there is one farm only, and it cannot be measured.
     """
-    parts: list[pl.DataFrame] = []
+    parts: list[tuple[pl.DataFrame, pl.DataFrame]] = []
     failures: list[str] = []
     splits: dict[str, tuple[Split, ...]] = {}
     seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -155,7 +164,9 @@ def backtest(
     if not parts:
         raise DataContractError.of_all(failures, "Give longer histories")
     means = {kind: float(np.mean(each)) for kind, each in seconds.items() if each}
-    return Backtest(_cells(pl.concat(parts), kinds), failures, means, splits)
+    errors, outlook = (pl.concat(each) for each in zip(*parts, strict=True))
+    tables_of = probability_table(outlook), reliability_table(outlook), minutes_table(outlook)
+    return Backtest(_cells(errors, kinds), failures, means, splits, *tables_of)
 
 
 def _splits(farm: Farm, folds: int) -> tuple[Split, ...]:
@@ -167,8 +178,11 @@ def _splits(farm: Farm, folds: int) -> tuple[Split, ...]:
 
 def _fold(
     farm: Farm, kinds: Sequence[str], split: Split, seconds: dict[str, list[float]], report: Callable[[str], None]
-) -> pl.DataFrame:
-    """One row per holdout row, target and horizon that all forecast: absolute errors and whether intervals held."""
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """One row per holdout row, target and horizon that all forecast: absolute errors and whether intervals held.
+
+    And the `outlook_rows` of the same.
+    """
     settings = farm.settings.model_copy(
         update={"lightgbm": farm.settings.lightgbm.model_copy(update={"task_type": "regression"})}
     )
@@ -177,10 +191,10 @@ def _fold(
     rows, task = data.parts["holdout"], data.task
     forecasts: dict[str, np.ndarray] = {}
     inside = []
-    first = None
+    first, made = None, {}
     for kind in kinds:
         held = fit(kind, bases, settings, report)
-        outcomes = held.outcomes["holdout"]
+        outcomes, made[kind] = held.outcomes["holdout"], held.outcomes
         first = first or outcomes
         forecasts[kind] = outcomes.forecasts[kind]
         inside.append(np.abs(forecasts[kind] - outcomes.actual) <= outcomes.half_width)  # [L, n, K, H]
@@ -208,7 +222,8 @@ def _fold(
     }
     columns = {**keys, **errors, "coverage_80": held_share[0], "coverage_95": held_share[1]}
     frame = pl.DataFrame({name: _flat(values) for name, values in columns.items()})
-    return frame.filter(pl.all_horizontal(pl.col(list(errors)).is_finite()))
+    known = frame.filter(pl.all_horizontal(pl.col(list(errors)).is_finite()))
+    return known, outlook_rows(farm.name, data, made, settings.crop.bands())
 
 
 def _flat(values: np.ndarray) -> pl.Series:

@@ -117,7 +117,7 @@ def fit_leaving(
         for (horizon,), mine in rows.group_by(["horizon"], maintain_order=True):
             h = int(str(horizon))
             learn = mine.filter(pl.col("timestamp") < validation_end - h * info.step)
-            learned = _fit(target, h, learn["odds"].to_numpy(), learn["left"].to_numpy().astype(float))
+            learned = fit_calibration(target, h, learn["odds"].to_numpy(), learn["left"].to_numpy().astype(float))
             calibrations.append(learned)
             for split, part in (("train", learn), ("holdout", mine.filter(pl.col("timestamp") >= holdout))):
                 if part.is_empty():
@@ -168,8 +168,14 @@ def reliability_rows(probability: np.ndarray, left: np.ndarray) -> list[dict[str
     ]
 
 
-def _fit(target: str, horizon: int, odds: np.ndarray, left: np.ndarray, iterations: int = 50) -> LeavingCalibration:
-    """Logistic regression with a normal prior around slope 1 and offset 0, by Newton's method."""
+def fit_calibration(
+    target: str, horizon: int, odds: np.ndarray, left: np.ndarray, iterations: int = 50
+) -> LeavingCalibration:
+    """Logistic regression with a normal prior around slope 1 and offset 0, by Newton's method.
+
+    Args:
+        odds: [n] of `path_log_odds`; left: [n] 1 where the path left the band, else 0.
+    """
     design = np.stack([odds, np.ones_like(odds)], axis=1)  # [n, 2]
     weights, ridge = _PRIOR.copy(), np.diag(1 / _PRIOR_SPREAD**2)
     for _ in range(iterations):

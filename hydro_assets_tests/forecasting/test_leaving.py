@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from hydro_assets.forecasting.leaving import LeavingCalibration, leaving_probability, path_log_odds
+from hydro_assets.forecasting.leaving import (
+    LeavingCalibration,
+    leaving_probability,
+    minutes_to_leaving,
+    path_log_odds,
+)
 
 LOW, HIGH = 5.5, 6.5
 
@@ -40,3 +45,21 @@ def test_calibration__moves_what_is_said() -> None:
 
 def test_target_that_is_outside__has_left() -> None:
     assert probability([6.4, 6.0], [0.1, 0.1], outside=True) == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param([(1.0, 0.0), (15.0, 0.0), (60.0, 0.2), (360.0, 0.4)], None, id="not foreseen"),
+        pytest.param([(1.0, 0.0), (15.0, 0.0), (60.0, 1.0), (360.0, 1.0)], 37.5, id="half of the way to the hour"),
+        pytest.param([(1.0, 0.6)], 5 / 6, id="at the first step"),
+        pytest.param([(1.0, None), (15.0, 0.5)], 15.0, id="first step unknown"),
+        pytest.param([], None, id="no forecast"),
+    ],
+)
+def test_minutes_to_leaving__are_where_the_probability_reaches_one_half(
+    path: list[tuple[float, float | None]], expected: float | None
+) -> None:
+    points = np.array(path, float).reshape(-1, 2)
+    found = minutes_to_leaving(points[:, 0], points[None, :, 1]).item()
+    assert found == pytest.approx(np.nan if expected is None else expected, nan_ok=True)

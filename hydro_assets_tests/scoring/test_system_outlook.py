@@ -11,7 +11,7 @@ from hydro_assets.errors import TableError
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.scoring.members import ServingModels
 from hydro_assets.scoring.scoring_job import score_days
-from hydro_assets.scoring.system_outlook import minutes_to_leaving, outlook_table, refresh_outlook, system_outlook
+from hydro_assets.scoring.system_outlook import outlook_table, refresh_outlook, system_outlook
 from hydro_assets.settings import Settings
 from hydro_assets.tables import FORECASTS, sensor_features_table
 from hydro_assets_tests.builders.stand_ins import DAY, MINUTE, WindowMean, feature_rows, small_settings
@@ -84,22 +84,6 @@ def test_every_target__has_a_row_and_labels_stand_beside_them() -> None:
     without_band = made.row(1, named=True)
     assert (without_band["band_low"], without_band["leaving_probability_6h"]) == (None, None)
     assert without_band["current_value"] == 20.5
-
-
-@pytest.mark.parametrize(
-    ("path", "expected"),
-    [
-        pytest.param([(1.0, 0.0), (15.0, 0.0), (60.0, 0.2), (360.0, 0.4)], None, id="not foreseen"),
-        pytest.param([(1.0, 0.0), (15.0, 0.0), (60.0, 1.0), (360.0, 1.0)], 37.5, id="half of the way to the hour"),
-        pytest.param([(1.0, 0.6)], 5 / 6, id="at the first step"),
-        pytest.param([(1.0, None), (15.0, 0.5)], 15.0, id="first step unknown"),
-        pytest.param([], None, id="no forecast"),
-    ],
-)
-def test_minutes_to_leaving__are_where_the_probability_reaches_one_half(
-    path: list[tuple[float, float | None]], expected: float | None
-) -> None:
-    assert minutes_to_leaving(path) == (None if expected is None else pytest.approx(expected))
 
 
 def test_system_outside_its_band__has_left_already() -> None:
