@@ -8,6 +8,7 @@ from hydro_assets.defs.checks import all_checks, health_checks
 from hydro_assets.defs.jobs.asset_jobs import jobs, schedules
 from hydro_assets.defs.jobs.cleaning_job import clean_job, weekly_cleaning
 from hydro_assets.defs.jobs.import_job import gold_import_job
+from hydro_assets.defs.keys import Group
 from hydro_assets.defs.sensors.abandoned_trainings import abandoned_trainings
 from hydro_assets.defs.sensors.alerts import check_failure_alert, run_failure_alert
 from hydro_assets.defs.sensors.gold_watcher import gold_watcher, reported_gold_sensor
@@ -23,7 +24,7 @@ def all_automation(
     every_check = [key for check in all_checks(settings) for key in check.check_keys]
     follows = dg.AutomationConditionSensorDefinition(
         "score_when_features_change",
-        target=dg.AssetSelection.groups("predictions", "monitoring"),
+        target=dg.AssetSelection.groups(Group.PREDICTIONS, Group.MONITORING),
         default_status=dg.DefaultSensorStatus.RUNNING,
         minimum_interval_seconds=20,
         description="Scores each feature day that was built and passed its check; a retrained model re-scores nothing.",

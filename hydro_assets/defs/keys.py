@@ -30,6 +30,16 @@ def model_key(settings: Settings, kind: str) -> dg.AssetKey:
     return dg.AssetKey(["models", getattr(settings.models, kind)])
 
 
+class Group:
+    """Groups of assets. Dagster's pages list them by name: the number keeps the order of the data."""
+
+    GOLD = "1_gold"
+    FEATURES = "2_features"
+    MODELS = "3_models"
+    PREDICTIONS = "4_predictions"
+    MONITORING = "5_monitoring"
+
+
 # What a step needs that may run on a cluster.
 HEAVY = {"step_launcher", "lakehouse"}
 # Tags of an op whose cluster need not install PyTorch.
@@ -41,4 +51,5 @@ TRAINING_WINDOW_CLEAN = dg.AssetCheckKey(SENSOR_FEATURES, "training_window_clean
 FEATURES_CURRENT = dg.AssetCheckKey(SENSOR_FEATURES, "features_current")
 FORECASTS_FIT = dg.AssetCheckKey(FORECASTS, "forecasts_fit")
 PREDICTIONS_FIT = dg.AssetCheckKey(BATCH_PREDICTIONS, "predictions_fit")
+SENSOR_FEATURES_ARRIVED = dg.AssetCheckKey(SENSOR_FEATURES, "sensor_features_arrived")
 RECENT_ACCURACY = dg.AssetCheckKey(PREDICTION_ACCURACY, "recent_accuracy")

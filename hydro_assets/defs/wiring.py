@@ -18,17 +18,18 @@ from hydro_assets.defs.automation import all_automation  # noqa: E402
 from hydro_assets.defs.checks import all_checks  # noqa: E402
 from hydro_assets.defs.checks.freshness import freshness_policies  # noqa: E402
 from hydro_assets.defs.conditions import follow_conditions  # noqa: E402
+from hydro_assets.defs.keys import Group  # noqa: E402
 from hydro_assets.defs.resources.by_environment import executor, resources  # noqa: E402
 from hydro_assets.defs.resources.console_logger import console_logger  # noqa: E402
 from hydro_assets.settings import Settings  # noqa: E402
 
 # Who is asked about an asset: a team of the farm, shown on its page.
 OWNERS = {
-    "gold": "team:farm-data",
-    "features": "team:farm-data",
-    "models": "team:farm-models",
-    "predictions": "team:farm-models",
-    "monitoring": "team:farm-models",
+    Group.GOLD: "team:farm-data",
+    Group.FEATURES: "team:farm-data",
+    Group.MODELS: "team:farm-models",
+    Group.PREDICTIONS: "team:farm-models",
+    Group.MONITORING: "team:farm-models",
 }
 
 

@@ -7,6 +7,7 @@ features and serving versions, and what follows from predictions against those.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any, NamedTuple
 
@@ -142,8 +143,7 @@ def unsettled_days(
     for commit in () if table is None else table.commits:
         note = commit.note
         if {"start_day", "end_day", "made_from"} <= note.keys():
-            start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
-            written = [start + timedelta(days=i) for i in range((end - start).days)]
+            written = _written(note)
             is_wanted = all(note.get(name) == value for name, value in (wanted or {}).items())
             made |= {day: _versions(note) if is_wanted else {} for day in written}
         else:
@@ -158,6 +158,12 @@ def unsettled_days(
             if have is None or have.table_id != source.table.table_id or have.version < need:
                 unsettled.add(day)
     return sorted(unsettled)
+
+
+def _written(note: Mapping[str, Any]) -> list[date]:
+    """The days that a commit says it wrote, with or without rows."""
+    start, end = (date.fromisoformat(str(note[k])) for k in ("start_day", "end_day"))
+    return [start + timedelta(days=i) for i in range((end - start).days)]
 
 
 def _versions(note: Mapping[str, Any]) -> dict[str, TableVersion]:
@@ -192,8 +198,8 @@ def _is_current(settings: Settings, kind: str, features: TableVersion) -> bool:
         found = None if newest is None else model.find(newest)
     if found is None or not model.is_whole(found):
         return False
-    learned = tuple(found.tags.get(name) for name in ("feature_table_id", "feature_version"))
-    if learned != (features.table_id, str(features.version)):
+    table_id, version = (found.tags.get(name) for name in ("feature_table_id", "feature_version"))
+    if table_id != features.table_id or version is None:
         return False
     if found.tags.get("settings") != trained_with(settings, kind):
         return False
@@ -201,4 +207,26 @@ def _is_current(settings: Settings, kind: str, features: TableVersion) -> bool:
         info = model.fetch(str(found.version)).info
     except ModelUnavailableError:  # a new version is the way out
         return False
-    return not misfits(info, settings)
+    return not misfits(info, settings) and (int(version) == features.version or _has_same_rows(settings, int(version)))
+
+
+def _has_same_rows(settings: Settings, version: int) -> bool:
+    log = change_log(settings)
+    gold, features = log.read(names.IOT_DATA, None), log.read(names.SENSOR_FEATURES, None)
+    return gold is not None and features is not None and only_repeated(gold, features, version, settings)
+
+
+def only_repeated(gold: LogReading, now: LogReading, learned: int, settings: Settings) -> bool:
+    """Whether since version `learned` of the features days were only built again from the same Gold and settings.
+
+    Then the rows are those of that version. False where the log no longer tells, or where another hand wrote.
+    """
+    if now.after >= learned:
+        return False
+    before = BuiltDays().advance(replace(now, commits=tuple(c for c in now.commits if c.version <= learned)))
+    since = [commit for commit in now.commits if commit.version > learned]
+    if not all({"start_day", "end_day", "gold_version"} <= commit.note.keys() for commit in since):
+        return False
+    changed = stale_days(ChangedDays().advance(gold), before, Reach.of(settings), made_with(settings))
+    written = {day for commit in since for day in _written(commit.note)}
+    return written.isdisjoint(changed)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from hydro_assets.features.spec import made_with
 from hydro_assets.lakehouse.delta_log import Commit, LogReading
 from hydro_assets.lakehouse.tables import TableVersion
-from hydro_assets.pipeline.outdated import _is_current, unsettled_days
+from hydro_assets.pipeline.outdated import _is_current, only_repeated, unsettled_days
 from hydro_assets.registry.mlflow_client import mlflow_client
 from hydro_assets.settings import Settings
 
@@ -68,3 +69,41 @@ def test_days__are_unsettled_when_the_history_that_they_look_back_on_has_changed
     table = reading(made(1, FIRST, SECOND, 3), made(2, SECOND, THIRD, 2))
     assert unsettled(table, built_again) == [SECOND]
     assert unsettled(table, built_again, hours=0) == []
+
+
+def built(version: int, start: date, end: date, gold: int, made: str) -> Commit:
+    note = {"start_day": str(start), "end_day": str(end), "gold_version": gold, "gold_table_id": "g", "settings": made}
+    return Commit(version, frozenset({start}), note)
+
+
+GOLD = (Commit(0, frozenset({FIRST})), Commit(1, frozenset({SECOND})))
+EMPTY = date(2026, 3, 20)
+
+
+@pytest.mark.parametrize(
+    ("gold", "since", "is_same"),
+    [
+        pytest.param(GOLD, [], True, id="nothing"),
+        pytest.param(GOLD, [(FIRST, THIRD, 1)], True, id="all days again"),
+        pytest.param(GOLD, [(EMPTY, EMPTY + timedelta(days=1), 1)], True, id="a day without readings"),
+        pytest.param((*GOLD, Commit(2, frozenset({EMPTY}))), [(FIRST, SECOND, 2)], True, id="new Gold elsewhere"),
+        pytest.param((*GOLD, Commit(2, frozenset({FIRST}))), [(FIRST, THIRD, 2)], False, id="a corrected day"),
+        pytest.param((*GOLD, Commit(2, frozenset({EMPTY}))), [(EMPTY, EMPTY + timedelta(1), 2)], False, id="a new day"),
+    ],
+)
+def test_features__that_were_only_built_again_hold_the_rows_that_models_learned_from(
+    settings: Settings, gold: tuple[Commit, ...], since: list[tuple[date, date, int]], is_same: bool
+) -> None:
+    log = LogReading(TableVersion("g", len(gold) - 1), frozenset().union(*(c.days or () for c in gold)), -1, gold)
+    first = built(1, FIRST, THIRD, 1, made_with(settings))
+    later = [built(n, start, end, made, made_with(settings)) for n, (start, end, made) in enumerate(since, start=2)]
+    assert only_repeated(log, reading(first, *later), 1, settings) == is_same
+
+
+def test_features__of_other_settings_or_another_hand_or_a_cleaned_log_are_not_the_same(settings: Settings) -> None:
+    log, first = LogReading(TableVersion("g", 1), frozenset({FIRST}), -1, GOLD), built(1, FIRST, THIRD, 1, "{}")
+    again = built(2, FIRST, THIRD, 1, made_with(settings))
+    assert not only_repeated(log, reading(first, again), 1, settings)
+    mine = built(1, FIRST, THIRD, 1, made_with(settings))
+    assert not only_repeated(log, reading(mine, Commit(2, frozenset({FIRST}))), 1, settings)
+    assert not only_repeated(log, reading(again, after=1), 1, settings)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hydro_assets.defs.facts import definition_facts
-from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, IOT_DATA
+from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, IOT_DATA, Group
 from hydro_assets.defs.partitions import feature_days
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.settings import Settings
@@ -26,7 +26,7 @@ def gold_assets(settings: Settings) -> list[dg.AssetSpec]:
                 key,
                 description=table.comment
                 + "\n\nBuilt by the farm's lakehouse, by the job `import_gold` or by `hydro import`.",
-                group_name="gold",
+                group_name=Group.GOLD,
                 kinds={"deltalake"},
                 metadata=definition_facts(table, settings.table(table.name)),
                 partitions_def=feature_days(settings) if key == IOT_DATA else None,

@@ -10,7 +10,7 @@ from hydro_assets.defs import keys
 from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import column_lineage, definition_facts, section_facts
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import FORECASTS, HEAVY, SENSOR_FEATURES, model_key
+from hydro_assets.defs.keys import FORECASTS, HEAVY, SENSOR_FEATURES, Group, model_key
 from hydro_assets.defs.partitions import day_range, feature_days
 from hydro_assets.scoring.system_outlook import outlook_table
 from hydro_assets.settings import Settings
@@ -24,7 +24,7 @@ def _common(table: Table, settings: Settings) -> dict[str, Any]:
         "key": keys.of_table(table.name),
         "required_resource_keys": HEAVY,
         "retry_policy": retry_policy(settings),
-        "group_name": "monitoring",
+        "group_name": Group.MONITORING,
         "kinds": {"spark", "deltalake"},
         "metadata": definition_facts(table, settings.table(table.name)),
         "description": table.comment,

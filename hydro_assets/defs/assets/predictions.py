@@ -9,7 +9,7 @@ import dagster as dg
 from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import column_lineage, definition_facts, section_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import BATCH_PREDICTIONS, FORECASTS, HEAVY, SENSOR_FEATURES, model_key
+from hydro_assets.defs.keys import BATCH_PREDICTIONS, FORECASTS, HEAVY, SENSOR_FEATURES, Group, model_key
 from hydro_assets.defs.partitions import day_range, feature_days
 from hydro_assets.settings import Settings
 from hydro_assets.tables import (
@@ -32,7 +32,7 @@ def prediction_assets(settings: Settings) -> dg.AssetsDefinition:
         return dg.AssetSpec(
             key,
             deps=deps,
-            group_name="predictions",
+            group_name=Group.PREDICTIONS,
             kinds={"spark", "deltalake", "mlflow"},
             metadata=definition_facts(table, settings.table(table.name)),
             description=table.comment,

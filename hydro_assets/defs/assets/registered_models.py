@@ -10,7 +10,7 @@ from hydro_assets.defs.assets.training_config import Overrides, overridden
 from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import image, markdown_table, rounded, table_facts
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, WITHOUT_TORCH, model_key
+from hydro_assets.defs.keys import HEAVY, SENSOR_FEATURES, WITHOUT_TORCH, Group, model_key
 from hydro_assets.durations import duration_text
 from hydro_assets.registry.model_card import interval_text, model_card
 from hydro_assets.registry.run_log import summary_metrics
@@ -44,7 +44,7 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
         deps=[dg.AssetDep(SENSOR_FEATURES, partition_mapping=dg.AllPartitionMapping())],
         required_resource_keys=HEAVY,
         retry_policy=retry_policy(settings),
-        group_name="models",
+        group_name=Group.MODELS,
         kinds=_KINDS[kind],
         description=_TEXT[kind],
         code_version=code_version(__name__),
@@ -70,6 +70,10 @@ def _registered_model(settings: Settings, kind: str) -> dg.AssetsDefinition:
         return dg.MaterializeResult(metadata=model_facts(trained))
 
     return registered_model
+
+
+# Digits with which the table fits beside its name on a page of 1280 pixels; a wider one cuts every text below it.
+_SHORT = (pl.col("mae").round_sig_figs(3), pl.col("skill").round(2))
 
 
 def model_facts(trained: "TrainedModel") -> dict[str, Any]:
@@ -113,7 +117,7 @@ def _training_facts(trained: "TrainedModel", result: "TrainingResult") -> dict[s
     )
     facts: dict[str, Any] = {
         **{name: rounded(value) for name, value in summary.items()},
-        **table_facts("errors on the holdout", errors),
+        **table_facts("errors on the holdout", errors.with_columns(_SHORT)),
         "model card": dg.MetadataValue.md(card),
         **{f"plot {name.replace('_', ' ')}": image(png, name) for name, png in result.plots.items()},
         **{name: rounded(value) for name, value in plotted.items()},

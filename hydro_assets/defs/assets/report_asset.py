@@ -6,6 +6,7 @@ import dagster as dg
 
 from hydro_assets.defs import keys
 from hydro_assets.defs.code_version import code_version
+from hydro_assets.defs.keys import Group
 
 
 def farm_report_asset() -> dg.AssetsDefinition:
@@ -13,7 +14,7 @@ def farm_report_asset() -> dg.AssetsDefinition:
         key=keys.FARM_REPORT,
         deps=[keys.SYSTEM_OUTLOOK, keys.PREDICTION_ACCURACY, keys.FEATURE_DRIFT],
         required_resource_keys={"lakehouse"},
-        group_name="monitoring",
+        group_name=Group.MONITORING,
         kinds={"html"},
         description="One page about the farm that opens without a server: health, coverage, outlook, errors, drift, "
         "versions. It is written to report.html in the home.",

@@ -8,7 +8,7 @@ from hydro_assets.defs.assets.external_gold import GOLD_TABLES
 from hydro_assets.defs.code_version import code_version
 from hydro_assets.defs.facts import column_lineage, definition_facts, receipt_facts, section_facts, table_schema
 from hydro_assets.defs.failures import retry_policy
-from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, HEAVY, IOT_DATA, SENSOR_FEATURES, WITHOUT_TORCH
+from hydro_assets.defs.keys import DIM_EQUIPMENT, DIM_TIME, HEAVY, IOT_DATA, SENSOR_FEATURES, WITHOUT_TORCH, Group
 from hydro_assets.defs.partitions import day_range, feature_days
 from hydro_assets.settings import Settings
 from hydro_assets.tables import ACTUATOR_COLUMNS, SENSOR, sensor_features_table
@@ -31,7 +31,7 @@ def sensor_features_asset(settings: Settings) -> dg.AssetsDefinition:
         required_resource_keys=HEAVY,
         op_tags=WITHOUT_TORCH,
         retry_policy=retry_policy(settings),
-        group_name="features",
+        group_name=Group.FEATURES,
         kinds={"spark", "deltalake", "polars"},
         metadata=definition_facts(full, settings.table(full.name)),
         description=full.comment,

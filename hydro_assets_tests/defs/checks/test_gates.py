@@ -117,6 +117,9 @@ def test_training_gate__too_few_readings_stop_the_training_job(make_settings: Ca
         farm = GatedFarm(settings, instance)
         farm.land(readings())
         assert farm.refresh(DAYS[0], DAYS[2])
+        warned = farm.latest(TRAINING_WINDOW_CLEAN)
         assert not farm.run("train_models")
         told = farm.latest(TRAINING_WINDOW_CLEAN)
+    assert (warned.passed, warned.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert told.severity == dg.AssetCheckSeverity.ERROR
     assert "the features stand on 864 readings, fewer than 1,000" in str(told.description)

@@ -9,7 +9,7 @@ import pytest
 from hydro_assets.defs.assets import all_assets
 from hydro_assets.defs.automation import all_automation
 from hydro_assets.defs.checks import all_checks
-from hydro_assets.defs.keys import FEATURES_FIT, READINGS_FIT, SENSOR_FEATURES, TRAINING_WINDOW_CLEAN
+from hydro_assets.defs.keys import READINGS_FIT, SENSOR_FEATURES, TRAINING_WINDOW_CLEAN
 from hydro_assets.defs.resources.by_environment import resources
 from hydro_assets.settings import Settings
 
@@ -38,11 +38,13 @@ def text(key: dg.AssetCheckKey) -> str:
     return f"{key.asset_key.to_user_string()}:{key.name}"
 
 
-def test_refresh_job__holds_the_daily_checks_and_not_the_training_gate(defs: dg.Definitions) -> None:
+def test_refresh_job__leaves_no_check_of_the_features_older_than_they_are(defs: dg.Definitions) -> None:
+    checks = {text(k) for k in defs.resolve_asset_graph().asset_check_keys if k.asset_key == SENSOR_FEATURES}
+    assert text(TRAINING_WINDOW_CLEAN) in checks
     assert nodes(defs, "refresh_sensor_features") == {
         SENSOR_FEATURES.to_user_string(),
         text(READINGS_FIT),
-        text(FEATURES_FIT),
+        *checks,
     }
 
 
