@@ -46,5 +46,5 @@ def launched(settings: Settings) -> Iterator[tuple[bool, str]]:
                     yield from ((True, str(text)) for text in event.step_output_data.metadata["done"].value)  # type: ignore[union-attr]
             return
         failures = [e.step_failure_data.error for e in result.all_events if e.is_step_failure]
-        said = [" ".join((f.cause or f).message.split())[:500] for f in failures if f is not None]
-        yield False, f"launched step: {'; '.join(said) or 'the run failed before its step began'}"
+        causes = [" ".join((f.cause or f).message.split())[:500] for f in failures if f is not None]
+        yield False, f"launched step: {'; '.join(causes) or 'the run failed before its step began'}"

@@ -99,14 +99,14 @@ def report_targets(lakehouse: Lakehouse, report: Callable[[str], None]) -> None:
 
 def days_left_out(gold: Sequence[date], first: date, end: date) -> list[str]:
     """A sentence for the days of Gold on each side of the partitions `[first, end)`: no day is dropped silently."""
-    told = []
+    lines = []
     if early := [day for day in gold if day < first]:
-        told.append(
+        lines.append(
             f"Gold of {early[0]} .. {early[-1]} is left out: partitions start on {first} (HYDRO_PARTITIONS_START)"
         )
     if late := [day for day in gold if day > end]:  # west of Greenwich a wall-clock day ends on the next UTC day
-        told.append(f"Gold of {late[0]} .. {late[-1]} is left out: by UTC these days are yet to come")
-    return told
+        lines.append(f"Gold of {late[0]} .. {late[-1]} is left out: by UTC these days are yet to come")
+    return lines
 
 
 def refresh(

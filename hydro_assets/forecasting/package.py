@@ -118,9 +118,9 @@ class ForecastPackage:
         """
         info, grid = self.info, _bases(self.info, frame).grid
         rows = _asked(grid, start, end)
-        said = np.stack([m.base.simple(grid, rows)[: len(BASELINES)] for m in self.models], axis=2)  # [3, n, K, H]
+        made = np.stack([m.base.simple(grid, rows)[: len(BASELINES)] for m in self.models], axis=2)  # [3, n, K, H]
         actual = np.stack([actuals(grid, m.base.target, info.horizons, rows) for m in self.models], axis=1)
-        columns: dict[str, np.ndarray] = dict(zip((*BASELINES, "actual"), [*said, actual], strict=True))
+        columns: dict[str, np.ndarray] = dict(zip((*BASELINES, "actual"), [*made, actual], strict=True))
         return _narrow(grid, rows, "target", info.target_names, info.horizons, columns)
 
     def _predict(self, bases: Bases, start: datetime | None, end: datetime | None) -> pl.DataFrame:

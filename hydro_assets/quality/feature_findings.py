@@ -132,9 +132,9 @@ def training_window_findings(features: pl.DataFrame, settings: Settings) -> list
     missing = [c for c in (*KEYS, "reading_count", "minutes_since_previous") if c not in features.columns]
     if missing:
         return [Finding("columns", False, "error", f"sensor_features has no column {', '.join(missing)}")]
-    target, told = _target(features, settings)
+    target, target_finding = _target(features, settings)
     if target is None:
-        return [told]
+        return [target_finding]
     readings = int(features["reading_count"].sum())
     least = settings.minimum_records
     enough = readings >= least
@@ -147,7 +147,7 @@ def training_window_findings(features: pl.DataFrame, settings: Settings) -> list
             {"readings": readings, "rows": features.height},
         ),
         unique_keys(features),
-        told,
+        target_finding,
     ]
     if features.is_empty():
         return found

@@ -41,7 +41,7 @@ def share_finding(
 ) -> Finding:
     """A share that warns above one limit and stops above another. `what` reads like `of the readings have no pH`."""
     limit = stop_above if share > stop_above else warn_above
-    told = "less than 0.1%" if 0 < share < 0.001 else f"{share:.1%}"  # not "0.0%, over the limit of 0%"
-    sentence = f"{told} {what}" + ("" if share <= warn_above else f", over the limit of {limit:.0%}")
+    shown = "less than 0.1%" if 0 < share < 0.001 else f"{share:.1%}"  # not "0.0%, over the limit of 0%"
+    sentence = f"{shown} {what}" + ("" if share <= warn_above else f", over the limit of {limit:.0%}")
     severity: Severity = "error" if share > stop_above else "warn"
     return Finding(name, share <= warn_above, severity, sentence, {"share": share, **(facts or {})})

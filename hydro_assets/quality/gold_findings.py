@@ -158,8 +158,8 @@ def cadence(readings: pl.DataFrame, settings: Settings) -> list[Finding]:
             n: every for n, every in rows.select("sensor", "every").iter_rows() if ok and not is_filled(step, every)
         }
         if slow:
-            told = ", ".join(f"{name} every {_seconds(every)}" for name, every in slow.items())
-            text += f"; {told}: these stay empty in most steps"
+            listed = ", ".join(f"{name} every {_seconds(every)}" for name, every in slow.items())
+            text += f"; {listed}: these stay empty in most steps"
         facts = {"system_id": system, "median_seconds": distance.total_seconds()}
         found.append(Finding(f"cadence_{system}", ok, "error" if never else "warn", text, facts))
     return found

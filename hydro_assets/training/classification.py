@@ -65,17 +65,17 @@ def class_notes(labels: Sequence[str], outcomes: Mapping[str, Outcomes]) -> list
 def _scores(state: np.ndarray, probability: np.ndarray, blocks: BlockBootstrap) -> dict[str, np.ndarray]:
     """[R] results of `SCORES`."""
     positive = probability >= 0.5
-    hit, said, came = (blocks.means(part) for part in (state * positive, positive.astype(float), state))
+    hit, predicted, actual = (blocks.means(part) for part in (state * positive, positive.astype(float), state))
     roc_auc, pr_auc = _ranking(state, probability, blocks)
     return {
         "accuracy": blocks.means((positive == state).astype(float)),
-        "precision": ratio(hit, said),
-        "recall": ratio(hit, came),
-        "f1": np.where(came > 0, ratio(2 * hit, said + came), np.nan),
+        "precision": ratio(hit, predicted),
+        "recall": ratio(hit, actual),
+        "f1": np.where(actual > 0, ratio(2 * hit, predicted + actual), np.nan),
         "roc_auc": roc_auc,
         "pr_auc": pr_auc,
         "brier": blocks.means((probability - state) ** 2),
-        "brier_climatology": came * (1 - came),
+        "brier_climatology": actual * (1 - actual),
     }
 
 
@@ -83,15 +83,15 @@ def _ranking(state: np.ndarray, probability: np.ndarray, blocks: BlockBootstrap)
     """[R] area under the ROC curve and [R] average precision, exact: one sort serves all resamples."""
     order = np.argsort(-probability, kind="stable")
     level = np.flatnonzero(np.diff(probability[order], append=np.nan) != 0)  # last rows of equal probabilities
-    came = state[order].astype(np.int64)
+    actual = state[order].astype(np.int64)
     roc_auc, pr_auc = [], []
     for weights in blocks.weights(order):  # [b, n]
-        said = np.take(np.cumsum(weights, axis=1), level, axis=1)  # [b, n] -> [b, levels], this level or above
-        hits = np.take(np.cumsum(weights * came, axis=1), level, axis=1)
-        misses, positive = said - hits, np.diff(hits, axis=1, prepend=0)
+        predicted = np.take(np.cumsum(weights, axis=1), level, axis=1)  # [b, n] -> [b, levels], this level or above
+        hits = np.take(np.cumsum(weights * actual, axis=1), level, axis=1)
+        misses, positive = predicted - hits, np.diff(hits, axis=1, prepend=0)
         negative = np.diff(misses, axis=1, prepend=0)
         lost = (positive * (misses - negative / 2)).sum(axis=1)  # pairs whose negative row is ranked higher
-        precise = (positive * (hits / np.maximum(said, 1))).sum(axis=1)
+        precise = (positive * (hits / np.maximum(predicted, 1))).sum(axis=1)
         roc_auc.append(1 - ratio(lost, hits[:, -1] * misses[:, -1]))
         pr_auc.append(np.where(misses[:, -1] > 0, ratio(precise, hits[:, -1]), np.nan))
     return np.concatenate(roc_auc), np.concatenate(pr_auc)

@@ -92,38 +92,38 @@ def target_errors(package: ForecastPackage, rows: pl.DataFrame, start: datetime,
     forecasts = package.predict(rows, start, end).select(*CELL, "prediction").drop_nulls()
     known = package.baselines(rows, start, end)
     joined = forecasts.join(known, on=CELL).drop_nulls("actual")
-    said = {name: pl.coalesce(name, "persistence") for name in BASELINES}
+    made = {name: pl.coalesce(name, "persistence") for name in BASELINES}
     return joined.select(
         *CELL,
         error=(pl.col("prediction") - pl.col("actual")).abs(),
-        **{name: (forecast - pl.col("actual")).abs() for name, forecast in said.items()},
+        **{name: (forecast - pl.col("actual")).abs() for name, forecast in made.items()},
     )
 
 
 def label_errors(package: ForecastPackage, rows: pl.DataFrame, start: datetime, end: datetime) -> pl.DataFrame:
-    """[cell, error, state_error, came]: squared errors of the probability and of the present state."""
+    """[cell, error, state_error, event]: squared errors of the probability and of the present state."""
     info = package.info
-    said = package.probabilities(rows, start, end).rename({"label": "target"}).select(*CELL, "probability").drop_nulls()
+    made = package.probabilities(rows, start, end).rename({"label": "target"}).select(*CELL, "probability").drop_nulls()
     grid = TimeGrid.of(rows, info.step, info.gap_limit)
     parts = []
     for label in info.labels:
         now = label_values(grid, label)
-        came = actuals(grid, now, info.horizons)  # [R, H]
+        event = actuals(grid, now, info.horizons)  # [R, H]
         keys = grid.frame.select("system_id", "timestamp").with_columns(target=pl.lit(label), now=pl.Series(now))
         parts += [
-            keys.with_columns(horizon=pl.lit(h, pl.Int32), came=pl.Series(came[:, j]))
+            keys.with_columns(horizon=pl.lit(h, pl.Int32), event=pl.Series(event[:, j]))
             for j, h in enumerate(info.horizons)
         ]
     if not parts:
         return pl.DataFrame(
-            schema={**said.select(CELL).schema, **dict.fromkeys(("error", "state_error", "came"), pl.Float64)}
+            schema={**made.select(CELL).schema, **dict.fromkeys(("error", "state_error", "event"), pl.Float64)}
         )
-    known = pl.concat(parts).with_columns(pl.col("now", "came").fill_nan(None)).drop_nulls(["now", "came"])
-    return said.join(known, on=CELL).select(
+    known = pl.concat(parts).with_columns(pl.col("now", "event").fill_nan(None)).drop_nulls(["now", "event"])
+    return made.join(known, on=CELL).select(
         *CELL,
-        error=(pl.col("probability") - pl.col("came")) ** 2,
-        state_error=(pl.col("now") - pl.col("came")) ** 2,
-        came="came",
+        error=(pl.col("probability") - pl.col("event")) ** 2,
+        state_error=(pl.col("now") - pl.col("event")) ** 2,
+        event="event",
     )
 
 
@@ -157,7 +157,7 @@ def _briers(measured: Sequence[pl.DataFrame], seed: int) -> Compared:
     cells = both.group_by("target", "horizon").agg(
         n=pl.len(),
         own=pl.col("error").mean(),
-        baseline=pl.min_horizontal(pl.col("state_error").mean(), pl.col("came").mean() * (1 - pl.col("came").mean())),
+        baseline=pl.min_horizontal(pl.col("state_error").mean(), pl.col("event").mean() * (1 - pl.col("event").mean())),
         **({"other": pl.col("champion").mean()} if len(measured) > 1 else {}),
     )
     rows = both.join(cells.select("target", "horizon", "n"), on=["target", "horizon"])

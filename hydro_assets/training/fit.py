@@ -66,7 +66,7 @@ class Fitted:
 
     learner: Learner
     models: tuple[TargetModel, ...]
-    told: LearnerFit
+    trained: LearnerFit
     notes: list[str]
     outcomes: dict[str, Outcomes]
 
@@ -82,17 +82,17 @@ def fit(kind: str, bases: FittedBases, settings: Settings, report: Report) -> Fi
     actual = np.where(np.isin(data.every, parts["train"])[:, None, None], learn, hold)
     base = np.stack([rows.base for rows in bases.chosen_rows], axis=1)  # [R, K, H]
     samples = Samples(data.task, data.grid, actual, base, parts["train"], parts["validation"])
-    told = _fit_learner(kind, samples, settings, report)
+    trained = _fit_learner(kind, samples, settings, report)
     near = hindcast_rows(data.grid, parts["validation"], data.task.horizons)
-    learned = _everywhere(told.learner.predict(data.grid, near, base[near]), near, base.shape)
+    learned = _everywhere(trained.learner.predict(data.grid, near, base[near]), near, base.shape)
     models = _choose(bases, actual, learned, near)
-    outcomes = {"validation": _outcomes(data, told.learner, models, bases.chosen_rows, learned, "validation")}
+    outcomes = {"validation": _outcomes(data, trained.learner, models, bases.chosen_rows, learned, "validation")}
 
     report("learning once more, now with the validation rows")
     newest = data.before_holdout
     base = np.stack([rows.base for rows in bases.served_rows], axis=1)
     samples = Samples(data.task, data.grid, hold, base, newest, newest[:0])
-    learner = _refit_learner(kind, told, samples, settings)
+    learner = _refit_learner(kind, trained, samples, settings)
     until = int(data.grid.times[newest].max()) + 1
     models = tuple(
         replace(model, base=served, learned_until=until) for served, model in zip(bases.served, models, strict=True)
@@ -101,8 +101,8 @@ def fit(kind: str, bases: FittedBases, settings: Settings, report: Report) -> Fi
     outcomes |= {
         part: _outcomes(data, learner, models, bases.served_rows, learned, part) for part in ("train", "holdout")
     }
-    notes = [*data.notes, *told.notes, *_notes(kind, bases, models, learned)]
-    return Fitted(learner, models, told, notes, outcomes)
+    notes = [*data.notes, *trained.notes, *_notes(kind, bases, models, learned)]
+    return Fitted(learner, models, trained, notes, outcomes)
 
 
 def _choose(bases: FittedBases, actual: np.ndarray, learned: np.ndarray, near: np.ndarray) -> tuple[TargetModel, ...]:
@@ -198,9 +198,9 @@ def _fit_learner(kind: str, samples: Samples, settings: Settings, report: Report
     raise TrainingError(f"'{kind}' is not a kind of model", f"Choose one of {', '.join(tables.MODELS)}")
 
 
-def _refit_learner(kind: str, told: LearnerFit, samples: Samples, settings: Settings) -> Learner:
+def _refit_learner(kind: str, trained: LearnerFit, samples: Samples, settings: Settings) -> Learner:
     if kind == "lightgbm":
-        return refit_boosting(told, samples, settings.lightgbm, settings.seed)
+        return refit_boosting(trained, samples, settings.lightgbm, settings.seed)
     from hydro_assets.training.fit_recurrent import refit_recurrent
 
-    return refit_recurrent(told, samples, settings.recurrent, settings.seed)
+    return refit_recurrent(trained, samples, settings.recurrent, settings.seed)

@@ -111,9 +111,9 @@ def fit_leaving(
     for target in info.target_names:
         if (band := bands.get(target)) is None:
             continue
-        came = path_left_band(features, target, band, info.horizons, info.step)
+        paths = path_left_band(features, target, band, info.horizons, info.step)
         odds = path_odds(forecasts.filter(pl.col("target") == target), band.low, band.high)
-        rows = odds.join(came, on=[*KEYS, "horizon"]).filter(~pl.col("is_outside")).drop_nulls(["odds", "left"])
+        rows = odds.join(paths, on=[*KEYS, "horizon"]).filter(~pl.col("is_outside")).drop_nulls(["odds", "left"])
         for (horizon,), mine in rows.group_by(["horizon"], maintain_order=True):
             h = int(str(horizon))
             learn = mine.filter(pl.col("timestamp") < validation_end - h * info.step)

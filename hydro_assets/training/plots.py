@@ -86,9 +86,9 @@ def reliability(state: np.ndarray, probability: np.ndarray) -> bytes:
 
     figure, axes = _figure("reliability", "forecast probability", "share that came about")
     known = np.isfinite(state + probability)
-    came, said = calibration_curve(state[known], probability[known], n_bins=10)
+    observed_share, forecast_mean = calibration_curve(state[known], probability[known], n_bins=10)
     axes.plot([0, 1], [0, 1], color="grey", lw=0.8)
-    axes.plot(said, came, "o-")
+    axes.plot(forecast_mean, observed_share, "o-")
     return _png(figure)
 
 

@@ -71,12 +71,12 @@ def train(
     package = ForecastPackage(info, fitted.models, fitted.learner)
     leaving = fit_leaving(package, data.grid.frame, settings.crop.bands(), data.split.validation_end)
     package.info = info.model_copy(update={"leaving": leaving.calibrations})
-    gain = fitted.told.importance
+    gain = fitted.trained.importance
     return TrainingResult(
         package=package,
         metrics=metrics,
         classification=pl.concat(scores) if labels else None,
-        history=fitted.told.history,
+        history=fitted.trained.history,
         split=data.split,
         log=log,
         params=info.params,

@@ -51,9 +51,9 @@ def check_days(
 def _summary(by_day: dict[str, list[Finding]]) -> dg.AssetCheckResult:
     stopped = [day for day, findings in by_day.items() if any(f.stops for f in findings)]
     failed = [day for day, findings in by_day.items() if any(not f.passed for f in findings)]
-    told = stopped or failed
+    shown = stopped or failed
     text = f"{len(by_day)} days judged, {len(stopped)} stop the run, {len(failed) - len(stopped)} more have warnings"
-    details = [f"{day}: {'; '.join(f.sentence for f in by_day[day] if not f.passed)}" for day in told[:20]]
+    details = [f"{day}: {'; '.join(f.sentence for f in by_day[day] if not f.passed)}" for day in shown[:20]]
     return dg.AssetCheckResult(
         passed=not failed,
         severity=dg.AssetCheckSeverity.ERROR if stopped else dg.AssetCheckSeverity.WARN,
@@ -64,7 +64,7 @@ def _summary(by_day: dict[str, list[Finding]]) -> dg.AssetCheckResult:
 
 def _outcome(findings: list[Finding]) -> dict[str, Any]:
     failed = [f for f in findings if not f.passed]
-    told = sorted(failed, key=lambda f: not f.stops) or findings
+    shown = sorted(failed, key=lambda f: not f.stops) or findings
     rows = [
         dg.TableRecord({"name": f.name, "passed": f.passed, "severity": f.severity, "finding": f.sentence})
         for f in findings
@@ -72,7 +72,7 @@ def _outcome(findings: list[Finding]) -> dict[str, Any]:
     return {
         "passed": not failed,
         "severity": dg.AssetCheckSeverity.ERROR if any(f.stops for f in failed) else dg.AssetCheckSeverity.WARN,
-        "description": "; ".join(f.sentence for f in told),
+        "description": "; ".join(f.sentence for f in shown),
         "metadata": {"findings": dg.MetadataValue.table(rows, _SCHEMA)},
     }
 

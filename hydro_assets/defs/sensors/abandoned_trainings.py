@@ -25,8 +25,8 @@ def abandoned_trainings(settings: Settings) -> dg.SensorDefinition:
 
         dead = end_dead_runs(context.instance)
         closed = end_abandoned(settings, datetime.now(UTC), is_over)
-        told = [f"{len(dead)} runs without a process were ended: {dead}"] if dead else []
-        told += [f"{len(closed)} abandoned trainings were ended: {closed}"] if closed else []
-        return dg.SkipReason("; ".join(told) or "None abandoned")
+        notes = [f"{len(dead)} runs without a process were ended: {dead}"] if dead else []
+        notes += [f"{len(closed)} abandoned trainings were ended: {closed}"] if closed else []
+        return dg.SkipReason("; ".join(notes) or "None abandoned")
 
     return end_abandoned_trainings

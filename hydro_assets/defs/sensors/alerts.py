@@ -97,8 +97,8 @@ def run_failure(context: dg.RunFailureSensorContext) -> dict[str, Any]:
     steps = {}
     for event in context.get_step_failure_events():
         failure = event.step_failure_data
-        told = failure.user_failure_data.description if failure.user_failure_data else None
-        steps[str(event.step_key)] = told or (failure.error.message.strip() if failure.error else "")
+        sent = failure.user_failure_data.description if failure.user_failure_data else None
+        steps[str(event.step_key)] = sent or (failure.error.message.strip() if failure.error else "")
     reason = "; ".join(f"{step}: {text}" for step, text in steps.items()) or context.failure_event.message
     text = f"Run {run.run_id} of {run.job_name}{f' for {days}' if days else ''} failed: {reason}"
     return {
@@ -141,15 +141,15 @@ def check_failures(instance: dg.DagsterInstance, keys: list[dg.AssetCheckKey], s
     """
     alerts = []
     for key in keys:
-        told: dict[str | None, str | None] = {}  # partition -> words of its last failure
+        sent: dict[str | None, str | None] = {}  # partition -> words of its last failure
         history = instance.event_log_storage.get_asset_check_execution_history(key, limit=500)
         for record in reversed(history):
             evaluation = record.event.asset_check_evaluation if record.event is not None else None
             if record.event is None or evaluation is None:  # no result: planned, or the run failure tells
                 continue
             failed = record.status == AssetCheckExecutionRecordStatus.FAILED
-            is_news = failed and told.get(evaluation.partition) != evaluation.description
-            told[evaluation.partition] = evaluation.description if failed else None
+            is_news = failed and sent.get(evaluation.partition) != evaluation.description
+            sent[evaluation.partition] = evaluation.description if failed else None
             if is_news and record.event.timestamp > since:
                 alerts.append(_check_alert(key, evaluation, record.run_id, record.event.timestamp))
     return sorted(alerts, key=lambda alert: alert["timestamp"])

@@ -51,8 +51,8 @@ def gold_watcher(
         log = open_log(settings)
         reading = log.read(names.IOT_DATA, before.gold.table)
         if reading is None:
-            told = f"There is no table {settings.table(names.IOT_DATA)} yet: import readings, or run Gold's pipeline"
-            return dg.SensorResult(skip_reason=told, cursor=before.looked(at, in_vain=True).to_json())
+            message = f"There is no table {settings.table(names.IOT_DATA)} yet: import readings, or run Gold's pipeline"
+            return dg.SensorResult(skip_reason=message, cursor=before.looked(at, in_vain=True).to_json())
         now = WatcherCursor(
             before.gold.advance(reading),
             before.built.advance(log.read(names.SENSOR_FEATURES, before.built.table)),
@@ -64,12 +64,12 @@ def gold_watcher(
         todo = plan(list(stale), tried, keys)
         news = changed_days(before.gold, now.gold)
         known = reported_days(context.instance, now.gold, news)
-        told = sentence(now.gold, news, todo)
+        message = sentence(now.gold, news, todo)
         in_vain = not (news or todo.blocks or todo.in_progress)
-        context.log.info(told)
+        context.log.info(message)
         return dg.SensorResult(
             run_requests=[run_request(block, stale, tried, now.gold.table, WATCHER) for block in todo.blocks],
-            skip_reason=None if todo.blocks else told,
+            skip_reason=None if todo.blocks else message,
             asset_events=[gold_event(now.gold, day) for day in news if day.isoformat() in keys and day not in known],
             cursor=now.looked(at, in_vain).to_json(),
         )

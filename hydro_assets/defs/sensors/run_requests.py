@@ -71,8 +71,8 @@ def run_request(
 ) -> dg.RunRequest:
     """One run over a block. Its key tells which days, which Gold version each needs and how often that was tried."""
     start, end = block[0].isoformat(), block[-1].isoformat()
-    told = [[day.isoformat(), stale[day], len(tried.get(day, ()))] for day in block]
-    key = hashlib.sha1(json.dumps([gold.table_id, told]).encode()).hexdigest()
+    facts = [[day.isoformat(), stale[day], len(tried.get(day, ()))] for day in block]
+    key = hashlib.sha1(json.dumps([gold.table_id, facts]).encode()).hexdigest()
     tags = {
         TRIGGER_TAG: trigger,
         DAYS_TAG: start if start == end else f"{start}..{end}",
