@@ -222,10 +222,13 @@ class Settings(BaseSettings):
 
     @property
     def table_root(self) -> str | None:
-        """Where Delta tables lie by path; None when a catalog knows their place."""
+        """Where Delta tables lie: a folder by its name or the prefix of an object store; None when a catalog knows."""
         if self.lakehouse_uri is None and self.environment == "databricks":
             return None
-        return self.lakehouse_uri or str(self.root / "lakehouse")
+        if self.lakehouse_uri is None:
+            return str(self.root / "lakehouse")
+        address = urlsplit(self.lakehouse_uri)
+        return unquote(address.path) if address.scheme == "file" else self.lakehouse_uri
 
     @property
     def has_local_mlflow(self) -> bool:

@@ -40,20 +40,29 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"HYDRO_HOME or hydro.toml in it cannot be used ({kind}: {exc})", remedy) from None
 
 
-# What delta-rs, polars, pyarrow, SQLite and Sail all read as it stands: they take other characters for parts of an URL.
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9._/+=@,~-]*")
+# What no way to write a path makes readable, and which library cannot read it.
+_UNREADABLE = (
+    (re.compile(r"[\[\]|^\\]"), "delta-rs takes it for a part of an address"),
+    (re.compile(r"%[0-9A-Fa-f]{2}"), "delta-rs decodes it to another character"),
+    (re.compile(r"[\x00-\x1f\x7f]"), "delta-rs refuses control characters"),
+    (re.compile(r"[\ud800-\udfff]"), "it is no UTF-8"),
+    (re.compile(r"\?"), "the SQLite addresses of Dagster and MLflow end there"),
+)
 
 
 def _require_usable(settings: Settings) -> None:
     """Raise SettingsError for a home that cannot hold a farm, before anything is written."""
+    places = {"HYDRO_HOME": str(settings.root)}
+    if settings.lakehouse_uri is not None and "://" not in (settings.table_root or ""):
+        places["HYDRO_LAKEHOUSE_URI"] = settings.table_root or ""
     problems = [
-        f"{name} {path} has characters ({' '.join(sorted(set(_PLAIN_PATH.sub('', path))))}) that not every library of "
-        "ours can read in a path"
-        for name, path in (("HYDRO_HOME", str(settings.root)), ("HYDRO_LAKEHOUSE_URI", settings.lakehouse_uri or ""))
-        if "://" not in path and not _PLAIN_PATH.fullmatch(path)
+        f"{name} {path!r} cannot be used: {found[0]!r} stands in it, and {why}"
+        for name, path in places.items()
+        for pattern, why in _UNREADABLE
+        if (found := pattern.search(path)) and (name == "HYDRO_HOME" or found[0] != "?")
     ]
     if problems:
-        raise SettingsError.of_all(problems, "Set it to a folder of plain letters, digits, dots and dashes")
+        raise SettingsError.of_all(problems, "Choose a folder without it; blanks, umlauts, # and quotes are no problem")
     toml = settings.root / "hydro.toml"
     if toml.exists() and not toml.is_file():
         raise SettingsError(f"{toml} is not a file", "Remove it, or set HYDRO_HOME to another folder")

@@ -22,7 +22,7 @@ def first_day(settings: Settings) -> date:
     if settings.partitions_start is not None:
         return settings.partitions_start
     root = settings.table_root
-    if root is None or ("://" in root and not root.startswith("file://")):
+    if root is None or "://" in root:
         return FALLBACK_START
     log = StorageLog(root, settings.table)
     gold, built = log.days(names.IOT_DATA), log.days(names.SENSOR_FEATURES)

@@ -19,6 +19,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from hydro_assets.lakehouse.durability import require_whole
+from hydro_assets.lakehouse.folders import file_system, scan
 from hydro_assets.lakehouse.tables import TableVersion, open_delta
 
 DAY = "date"
@@ -80,17 +81,17 @@ class StorageLog:
         files = _LogFiles(uri, version.version)
         after = files.readable_after(known)
         commits = [c for v in range(after + 1, version.version + 1) if (c := files.commit(v)) is not None]
-        return LogReading(version, _days_now(table), after, tuple(commits))
+        return LogReading(version, _days_now(table, uri), after, tuple(commits))
 
     def days(self, name: str) -> frozenset[date]:
         """The days that hold rows now; none when there is no such table."""
         from deltalake import DeltaTable
 
         uri = self.uri(name)
-        return _days_now(open_delta(uri)) if DeltaTable.is_deltatable(uri) else frozenset()
+        return _days_now(open_delta(uri), uri) if DeltaTable.is_deltatable(uri) else frozenset()
 
 
-def _days_now(table: Any) -> frozenset[date]:
+def _days_now(table: Any, uri: str) -> frozenset[date]:
     actions = table.get_add_actions(flatten=True)
     names = [f.name for f in actions.schema]
     if f"partition.{DAY}" in names:
@@ -100,7 +101,7 @@ def _days_now(table: Any) -> frozenset[date]:
     if TIME not in {f.name for f in table.schema().fields}:  # a table without days
         return frozenset()
     if None in lows:  # another writer may keep no statistics of a file: its rows tell
-        found = pl.scan_delta(table).select(pl.col(TIME).dt.date()).unique().collect().to_series().drop_nulls()
+        found = scan(table, uri).select(pl.col(TIME).dt.date()).unique().collect().to_series().drop_nulls()
         return frozenset(found)
     days: set[date] = set()
     for low, high in zip(lows, highs, strict=True):
@@ -112,9 +113,9 @@ class _LogFiles:
     """The JSON commits of one table."""
 
     def __init__(self, uri: str, current: int) -> None:
-        from pyarrow.fs import FileSelector, FileSystem
+        from pyarrow.fs import FileSelector
 
-        self._files, path = FileSystem.from_uri(uri)
+        self._files, path = file_system(uri)
         self._folder = f"{path}/_delta_log"
         names = [f.base_name for f in self._files.get_file_info(FileSelector(self._folder))]
         self._versions = {int(n[:20]) for n in names if len(n) == 25 and n.endswith(".json")}

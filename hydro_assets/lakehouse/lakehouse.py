@@ -17,6 +17,7 @@ from hydro_assets.lakehouse.commits import WriteReceipt, commit, note
 from hydro_assets.lakehouse.conform import conform, conform_polars, same_type, utc_timestamps
 from hydro_assets.lakehouse.durability import IRREPLACEABLE, damage, set_aside
 from hydro_assets.lakehouse.environments import ENVIRONMENTS, has_ambient_spark
+from hydro_assets.lakehouse.folders import scan
 from hydro_assets.lakehouse.sql_warehouse import databricks_warehouse
 from hydro_assets.lakehouse.tables import Days, PathTables, Tables, TableVersion, open_delta
 from hydro_assets.settings import Settings
@@ -121,7 +122,7 @@ class Lakehouse:
             return None
         self._must_exist(name)
         try:
-            lazy = pl.scan_delta(open_delta(self.uri(name)))
+            lazy = scan(open_delta(self.uri(name)), self.uri(name))
             schema = lazy.collect_schema()
         except DeltaProtocolError:
             return None

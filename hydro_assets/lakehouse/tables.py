@@ -15,6 +15,7 @@ import polars as pl
 
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse.durability import IRREPLACEABLE, flush, require_whole
+from hydro_assets.lakehouse.folders import file_system, for_engine
 from hydro_assets.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class PathTables:
         return {key: str(value) for key, value in self._table(name).metadata().configuration.items()}
 
     def read(self, name: str) -> DataFrame:
-        return self.session().read.format("delta").load(self.uri(name))
+        return self.session().read.format("delta").load(self._engine_place(name))
 
     def rows(self, name: str, select: Sequence[str], where: str, counted: bool = False) -> pl.DataFrame:
         return spark_rows(self.read(name), select, where, counted)
@@ -186,7 +187,7 @@ class PathTables:
             return
         # Sail appends rows outside replaceWhere without a word, so the same condition filters the frame.
         writer = frame.where(condition).write.format("delta").mode("overwrite")
-        writer.option("replaceWhere", condition).option("userMetadata", note).save(self.uri(name))
+        writer.option("replaceWhere", condition).option("userMetadata", note).save(self._engine_place(name))
         self._flush(name)
 
     def append(self, frame: pl.DataFrame, name: str, note: str) -> None:
@@ -221,16 +222,19 @@ class PathTables:
         return len(self._table(name).vacuum(kept_hours, dry_run=False, enforce_retention_duration=False))
 
     def drop(self, name: str) -> None:
-        from pyarrow.fs import FileSystem, FileType
+        from pyarrow.fs import FileType
 
         # The log goes first: without it there is no table, whatever a killed process leaves of the folder.
-        files, path = FileSystem.from_uri(self.uri(name))
+        files, path = file_system(self.uri(name))
         for folder in (f"{path}/_delta_log", path):
             if files.get_file_info(folder).type == FileType.Directory:
                 files.delete_dir(folder)
 
     def _table(self, name: str) -> Any:
         return open_delta(self.uri(name))
+
+    def _engine_place(self, name: str) -> str:
+        return self.uri(name).replace(self.root, for_engine(self.root), 1)
 
 
 def open_delta(uri: str) -> Any:
