@@ -80,8 +80,9 @@ def read_export(
     frame = reading.measured(frame)
     frame = reading.of_systems(frame, system_id)
     reading.refuse_problems()
-    frame = reading.with_values(frame, left_out)
     frame = clock.in_order(frame)
+    ends = reading.ends(frame)
+    frame = reading.with_values(frame, left_out)
     notes += clock_notes(frame, clock, table.lines)
     frame = frame.drop("is_instant")
     merged = merge_instants(frame, ["system_id", "timestamp_key", "instant"])
@@ -90,12 +91,13 @@ def read_export(
     frame = merged.frame
     before = frame.height
     if profile.hold is not None:
-        frame = held(frame.drop("row", "instant"), profile.hold, settings.feature_step)
+        frame = held(frame, profile.hold, settings.feature_step, clock.zone, ends)
         notes.append(
             f"values are held for {duration_text(profile.hold)}: {frame.height - before:,} rows between changes"
         )
+    gaps = gaps_of(frame)
     gold = gold_readings(
-        frame.drop("row", "instant", strict=False).with_columns(
+        frame.drop("row", "instant").with_columns(
             pl.lit(ingested_at.astimezone(UTC)).alias("ingestion_timestamp"), pl.lit(table.name).alias("source_file")
         ),
         settings.crop,
@@ -108,7 +110,7 @@ def read_export(
         )
     report = ImportReport(
         (*table.layout, *([("decimal", f"'{reading.mark}'")] if reading.mark == "," else [])),
-        clock.source, clock.shown, clock.zone_text, facts, tuple(chosen.others()), gaps_of(gold),
+        clock.source, clock.shown, clock.zone_text, facts, tuple(chosen.others()), gaps,
         tuple(f"left out: {n:,} {reason}" for reason, n in left_out.items()),
     )  # fmt: skip
     return Export(
@@ -129,6 +131,7 @@ class _Reading:
     problems: list[tuple[str, str]] = field(default_factory=list)
     units: dict[str, str] = field(default_factory=dict)
     no_value: dict[str, dict[str, int]] = field(default_factory=dict)
+    ended: dict[str, pl.Series] = field(default_factory=dict)
     mark: str = "."
     lines: int = 0
 
@@ -204,6 +207,7 @@ class _Reading:
             text[column], words = cells.without_empties(frame[column], self.profile.null)
             if words:
                 self.no_value[column] = words
+                self.ended[column] = frame["row"].filter(cells.says_no_value(frame[column], self.profile.null))
         numeric = [c for c in text if c in SENSOR or c in ("water_level", "reading_id")]
         self.mark, unclear = cells.decimal_mark(
             [text[c] for c in numeric if c != "reading_id"], self.profile.decimal, self.table.decimal_comma
@@ -302,6 +306,11 @@ class _Reading:
         if nameless := own.null_count():
             self.notes.append(f"{nameless:,} rows name no system and belong to {fallback}")
         return frame.with_columns(own.fill_null(fallback))
+
+    def ends(self, frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+        """Column -> system and instant of the cells that say by a word, such as `unavailable`: no value from now on."""
+        at = frame.select("row", "system_id", "instant")
+        return {c: at.filter(pl.col("row").is_in(rows.implode())).drop("row") for c, rows in self.ended.items()}
 
     def with_values(self, frame: pl.DataFrame, left_out: dict[str, int]) -> pl.DataFrame:
         """Without the lines that hold a time and nothing else."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -53,36 +53,45 @@ def merge_instants(frame: pl.DataFrame, instant: Sequence[str] = PLACE) -> Merge
     return Merged(together, frame.height - together.height, int(kinds["_differs"].sum()))
 
 
-def held(frame: pl.DataFrame, limit: timedelta, step: timedelta) -> pl.DataFrame:
+def held(
+    frame: pl.DataFrame, limit: timedelta, step: timedelta, zone: str, ends: Mapping[str, pl.DataFrame] | None = None
+) -> pl.DataFrame:
     """`frame` of a logger that writes changes only, with each known value kept for up to `limit`.
 
-    Null cells take the last known value of their system; instants every `step` are added while any value holds.
-    Only earlier rows are used, so nothing comes from the future.
+    Null cells take the last known value of their system; instants every `step` are added while any value holds. Only
+    earlier rows are used, so nothing comes from the future.
+
+    Args:
+        frame: rows with `system_id`, `timestamp_key` (wall clock of `zone`) and `instant` (UTC).
+        ends: column -> `system_id` and `instant` at which the logger says that there is no value: none is held on.
     """
     parts = []
     names = [c for c in MEASURED if c in frame.columns]
-    for rows in frame.sort("timestamp_key", maintain_order=True).partition_by("system_id", maintain_order=True):
-        span = rows["timestamp_key"]
+    for (system,), rows in frame.sort("instant", maintain_order=True).group_by("system_id", maintain_order=True):
+        span = rows["instant"]
         ticks = pl.datetime_range(span.min(), span.max(), step, time_unit="us", eager=True)  # type: ignore[arg-type]
-        missing = pl.DataFrame({"timestamp_key": ticks}).join(rows, on="timestamp_key", how="anti")
-        added = missing.with_columns(
-            pl.lit(None, kind).alias(n) if n != "system_id" else pl.lit(rows["system_id"][0]).alias(n)
-            for n, kind in rows.schema.items()
-            if n != "timestamp_key"
-        ).select(rows.columns)
-        whole = pl.concat(
-            [rows.with_columns(pl.lit(False).alias("_tick")), added.with_columns(pl.lit(True).alias("_tick"))]
-        )
-        whole = whole.sort("timestamp_key", maintain_order=True)
-        stamp = pl.col("timestamp_key")
-        whole = whole.with_columns(
-            pl.when(stamp - pl.when(pl.col(c).is_not_null()).then(stamp).forward_fill() <= limit)
-            .then(pl.col(c).forward_fill())
-            .alias(c)
-            for c in names
-        )
+        missing = pl.DataFrame({"instant": ticks}).join(rows, on="instant", how="anti")
+        wall = pl.col("instant").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+        added = missing.select("instant", wall.alias("timestamp_key"), pl.lit(system).alias("system_id"), _tick=True)
+        whole = pl.concat([rows.with_columns(_tick=pl.lit(False)), added], how="diagonal")
+        whole = whole.sort("instant", maintain_order=True)
+        for column in names:
+            whole = _held_on(whole, column, limit, None if ends is None else ends.get(column), str(system))
         parts.append(whole.filter(~pl.col("_tick") | pl.any_horizontal(pl.col(names).is_not_null())).drop("_tick"))
     return pl.concat(parts)
+
+
+def _held_on(
+    whole: pl.DataFrame, column: str, limit: timedelta, ends: pl.DataFrame | None, system: str
+) -> pl.DataFrame:
+    since = pl.when(pl.col(column).is_not_null()).then("instant").forward_fill()
+    holds = pl.col("instant") - since <= limit
+    if ends is not None:
+        ended = ends.filter(pl.col("system_id") == system).select(pl.col("instant").alias("_end")).sort("_end")
+        whole = whole.join_asof(ended, left_on="instant", right_on="_end")
+        holds = holds & (pl.col("_end").is_null() | (since >= pl.col("_end")))
+    held_on = pl.when(holds).then(pl.col(column).forward_fill()).alias(column)
+    return whole.with_columns(held_on).drop("_end", strict=False)
 
 
 def new_readings(incoming: pl.DataFrame, existing: pl.DataFrame) -> pl.DataFrame:

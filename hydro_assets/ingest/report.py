@@ -77,7 +77,7 @@ class ImportReport:
             *self.others,
             *(
                 [
-                    f"{len(self.gaps):,} gaps over {duration_text(LONG_GAP)}, the longest "
+                    f"{len(self.gaps):,} gap{'s' * (len(self.gaps) > 1)} over {duration_text(LONG_GAP)}, the longest "
                     + ", ".join(f"{start} .. {end} ({system})" for system, start, end in longest)
                 ]
                 if self.gaps
@@ -167,13 +167,11 @@ def unusual(facts: tuple[SensorFacts, ...]) -> list[str]:
 
 
 def gaps_of(frame: pl.DataFrame) -> tuple[tuple[str, datetime, datetime], ...]:
-    """(system, last reading before, first after) of every gap over an hour."""
-    times = frame.select("system_id", "timestamp_key").unique().sort("system_id", "timestamp_key")
+    """(system, last reading before, first after) in wall clock of every gap over an hour between `instant`s."""
+    times = frame.select("system_id", "instant", "timestamp_key").unique().sort("system_id", "instant")
     before = pl.col("timestamp_key").shift().over("system_id")
-    gaps = times.select("system_id", before.alias("before"), "timestamp_key").filter(
-        pl.col("timestamp_key") - pl.col("before") > LONG_GAP
-    )
-    return tuple(gaps.iter_rows())
+    gaps = times.with_columns(before.alias("before")).filter(pl.col("instant").diff().over("system_id") > LONG_GAP)
+    return tuple(gaps.select("system_id", "before", "timestamp_key").iter_rows())
 
 
 def _number(value: object) -> float | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from hydro_assets.ingest.units import GOLD_UNIT, converted, fits, unit_of, unit_text
+from hydro_assets.ingest.units import GOLD_UNIT, converted, fits, unit_of
 
 NO_VALUE = frozenset(
     [
@@ -64,13 +64,18 @@ class Cells:
     problem: str | None = None
 
 
+def says_no_value(text: pl.Series, words: Iterable[str]) -> pl.Series:
+    """Which cells say by a word that there is no value; an empty cell says nothing."""
+    own = {w.strip().casefold() for w in words}
+    folded = text.str.strip_chars().str.to_lowercase()
+    return (folded.is_in(list(NO_VALUE | own)) & (folded != "")).fill_null(False)
+
+
 def without_empties(text: pl.Series, words: Iterable[str]) -> tuple[pl.Series, dict[str, int]]:
     """`text` stripped, null where it says that there is no value, and the words that said so."""
     stripped = text.str.strip_chars()
-    own = {w.strip().casefold() for w in words}
-    folded = stripped.str.to_lowercase()
-    is_word = folded.is_in(list(NO_VALUE | own)) & (stripped != "")
-    counts = stripped.filter(is_word.fill_null(False)).value_counts(sort=True)
+    is_word = says_no_value(text, words)
+    counts = stripped.filter(is_word).value_counts(sort=True)
     named = {str(word): int(n) for word, n in counts.iter_rows()}
     kept = pl.select(pl.when(~is_word & (stripped != "")).then(stripped)).to_series()
     return kept.alias(text.name), named
@@ -163,6 +168,3 @@ def unreadable_text(words: Mapping[str, tuple[int, int]], line_of: pl.Series) ->
 def null_options(words: Iterable[str]) -> str:
     """`--null` options for these words, as they are typed."""
     return " ".join(f"--null {w}" if re.fullmatch(r"[\w.]+", w) else f'--null "{w}"' for w in list(words)[:_SHOWN])
-
-
-__all__ = ["Cells", "decimal_mark", "null_options", "numbers", "switches", "unit_text", "without_empties"]

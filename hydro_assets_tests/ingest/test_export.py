@@ -284,6 +284,25 @@ def test_read_export__values_of_a_logger_of_changes_are_held(exports: ExportFold
     assert export.frame["ec_level"].to_list() == [1.5, 1.5, 1.5, 1.6]
 
 
+def test_read_export__holds_no_value_across_a_state_without_one(exports: ExportFolder) -> None:
+    states = [("ph", "6.0", 0), ("air_humidity", "60", 0), ("ph", "unavailable", 2), ("air_humidity", "61", 5),
+              ("ph", "6.2", 6)]  # fmt: skip
+    text = "entity_id,state,last_changed\n" + "".join(
+        f"sensor.{name},{state},2025-03-14T08:0{minute}:00Z\n" for name, state, minute in states
+    )
+    export = exports.reads(text, hold="15min")
+    assert export.frame["ph_level"].to_list() == [6.0, 6.0, None, None, None, None, 6.2]
+    assert export.frame["air_humidity"].to_list() == [60, 60, 60, 60, 60, 61, 61]
+
+
+def test_read_export__a_skipped_hour_is_no_gap(exports: ExportFolder) -> None:
+    text = "timestamp,pH\n" + "".join(
+        f"2025-03-30T0{hour}:{minute:02}:00Z,6.0\n" for hour in (0, 1, 2) for minute in range(0, 60, 10)
+    )
+    export = exports.reads(text, timezone="Europe/Berlin")
+    assert export.report.gaps == ()
+
+
 def test_read_export__keeps_physical_nonsense_for_the_feature_table_to_flag(exports: ExportFolder) -> None:
     text = "timestamp,pH,EC\n" + "".join(
         f"2025-03-14 08:0{i}:00,{6 if i else -1},{1.5 if i else 99}\n" for i in range(5)

@@ -76,12 +76,42 @@ def test_differing_from__counts_corrections_and_not_additions() -> None:
     assert differing_from(rows((0, 6.0, 61.0), (1, 6.2, None), (2, 7.0, None)), stored) == 1
 
 
+HOLD, STEP = timedelta(minutes=3), timedelta(minutes=1)
+
+
+def instants(*cells: tuple[int, float | None, float | None], system: str = "a") -> pl.DataFrame:
+    made = rows(*cells, system=system)
+    return made.with_columns(instant=pl.col("timestamp_key").dt.replace_time_zone("UTC"))
+
+
 def test_held__keeps_a_value_up_to_the_limit_and_never_looks_ahead() -> None:
-    frame = held(rows((0, 6.0, None), (1, None, 60.0), (5, None, 61.0)), timedelta(minutes=3), timedelta(minutes=1))
+    frame = held(instants((0, 6.0, None), (1, None, 60.0), (5, None, 61.0)), HOLD, STEP, "UTC")
     assert frame["timestamp_key"].dt.minute().to_list() == [0, 1, 2, 3, 4, 5]
     assert values(frame) == [(6.0, None), (6.0, 60.0), (6.0, 60.0), (6.0, 60.0), (None, 60.0), (None, 61.0)]
 
 
 def test_held__adds_no_row_where_nothing_holds() -> None:
-    frame = held(rows((0, 6.0, None), (10, 6.1, None)), timedelta(minutes=2), timedelta(minutes=1))
+    frame = held(instants((0, 6.0, None), (10, 6.1, None)), timedelta(minutes=2), STEP, "UTC")
     assert frame["timestamp_key"].dt.minute().to_list() == [0, 1, 2, 10]
+
+
+def test_held__a_value_ends_where_its_own_sensor_of_its_system_says_that_there_is_none() -> None:
+    both = pl.concat([instants((0, 6.0, 60.0), (5, 6.1, 61.0)), instants((0, 5.0, 50.0), (5, 5.1, 51.0), system="b")])
+    at = pl.DataFrame({"system_id": ["a"], "instant": [T0 + timedelta(minutes=2)]}).with_columns(
+        pl.col("instant").dt.replace_time_zone("UTC")
+    )
+    frame = held(both, HOLD, STEP, "UTC", {"ph_level": at})
+    a, b = (values(frame.filter(pl.col("system_id") == s)) for s in "ab")
+    assert a == [(6.0, 60.0), (6.0, 60.0), (None, 60.0), (None, 60.0), (6.1, 61.0)]
+    assert [ph for ph, _ in b] == [5.0] * 4 + [5.1]
+
+
+def test_held__goes_through_the_hour_that_a_clock_skips_and_the_one_that_it_repeats() -> None:
+    for start, hours in ((datetime(2026, 3, 29, 0, 30), ["01:30", "03:00", "03:30"]),
+                         (datetime(2026, 10, 25, 0, 30), ["02:30", "02:00", "02:30"])):  # fmt: skip
+        instant = pl.Series([start, start + timedelta(hours=1)]).dt.cast_time_unit("us").dt.replace_time_zone("UTC")
+        wall = instant.dt.convert_time_zone("Europe/Berlin").dt.replace_time_zone(None)
+        frame = pl.DataFrame({"system_id": "a", "timestamp_key": wall, "instant": instant, "ph_level": [6.0, 6.1]})
+        made = held(frame, timedelta(hours=2), timedelta(minutes=30), "Europe/Berlin")
+        assert made["timestamp_key"].dt.to_string("%H:%M").to_list() == hours
+        assert made["ph_level"].to_list() == [6.0, 6.0, 6.1]
