@@ -54,9 +54,10 @@ def import_command(
     allow: Annotated[bool, Option("--allow", help="import what looks like another unit or another clock")] = False,
 ) -> None:
     """Add exports of loggers and dashboards to Gold, and say how they were read. Importing again changes nothing."""
+    from hydro_assets.ingest.cadence import grid_fit
     from hydro_assets.ingest.profile import Profile, load_profile, option_pairs, profile_path, save_profile
     from hydro_assets.lakehouse import Lakehouse
-    from hydro_assets.pipeline.gold import import_readings, preview, read_exports, require_enough, step_advice
+    from hydro_assets.pipeline.gold import import_readings, preview, read_exports, require_enough
 
     paths = [*(files or []), *(csv or [])]
     if not paths:
@@ -89,7 +90,7 @@ def import_command(
         for note in done.notes:
             say(note if note.startswith("WARNING") else f"note: {note}")
         say(f"{path.name}: {'would be ' if dry_run else ''}{done}")
-        if advice := step_advice(done.cadences, settings):
+        if advice := grid_fit(done.cadences, settings.feature_step, settings.target_col).advice:
             say(f"note: {advice}")
     if dry_run:
         say("Nothing was written (--dry-run)")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import polars as pl
 
 from hydro_assets.durations import duration_text
+from hydro_assets.errors import DataContractError
+from hydro_assets.settings import Settings
 from hydro_assets.tables import SENSOR
 
 NEWEST = timedelta(days=7)
@@ -65,11 +67,6 @@ def is_filled(step: timedelta, cadence: timedelta) -> bool:
     return cadence <= 1.25 * step
 
 
-def leaves_empty(step: timedelta, cadence: timedelta) -> bool:
-    """Whether readings of this cadence leave most steps of a grid empty."""
-    return cadence > 2 * step
-
-
 def finest_step(cadence: timedelta) -> timedelta:
     """The finest usual grid step that readings of this cadence fill."""
     minutes = (1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 240, 360)
@@ -77,15 +74,62 @@ def finest_step(cadence: timedelta) -> timedelta:
     return next((step for step in steps if is_filled(step, cadence)), steps[-1])
 
 
-def slow_sensors(cadences: pl.DataFrame, step: timedelta, sensors: Sequence[str] | None = None) -> pl.DataFrame:
-    """Rows of `sensor_cadences` that do not fill a grid of `step`, of `sensors` (None: of all)."""
-    wanted = cadences if sensors is None else cadences.filter(pl.col("sensor").is_in(list(sensors)))
-    return wanted.filter(pl.col("every") > 1.25 * step)
+@dataclass(frozen=True)
+class GridFit:
+    """How a grid step suits the sensors of a farm.
+
+    Attributes:
+        step: the finest usual step that the judged sensor of every system fills.
+        is_empty: whether most steps are empty in every system, by the judged sensors.
+        advice: which sensors do not fill the grid, and what to set; None where all do.
+    """
+
+    step: timedelta
+    is_empty: bool
+    advice: str | None
 
 
-def cadence_text(cadences: pl.DataFrame) -> str:
-    """`ph_level every 5min, air_temperature every 30s`, the slowest system of each sensor; one word where all agree."""
-    slowest = cadences.group_by("sensor", maintain_order=True).agg(pl.col("every").max())
-    if slowest["every"].n_unique() == 1:
+def judged_sensors(cadences: pl.DataFrame, target: str) -> pl.DataFrame:
+    """Rows of `sensor_cadences` by which a grid is judged: of each system the target, else what is read most often."""
+    ordered = cadences.sort(pl.col("sensor") != target, "every", maintain_order=True)
+    return ordered.unique("system_id", keep="first", maintain_order=True).sort("system_id")
+
+
+def grid_fit(cadences: pl.DataFrame, step: timedelta, target: str) -> GridFit:
+    """Whether readings of these `sensor_cadences` fill a grid of `step`; forecast is `target`."""
+    judged = judged_sensors(cadences, target)["every"].to_list()
+    slow = cadences.filter(pl.col("every") > 1.25 * step)
+    if not judged or slow.is_empty():
+        return GridFit(step, False, None)
+    usual, slowest, quickest = finest_step(max(judged)), slow["every"].max(), slow["every"].min()
+    assert isinstance(slowest, timedelta)
+    assert isinstance(quickest, timedelta)
+    text = f"{_cadence_text(slow, cadences)}, more slowly than the feature step of {duration_text(step)}: "
+    if not is_filled(step, max(judged)):
+        usual_text = duration_text(usual)
+        text += f"run with --step {usual_text}, or set HYDRO_FEATURE_STEP={usual_text}"
+    else:
+        usual = step
+        text += "null in the steps between"
+    if slow.height < cadences.height or slowest > 2 * quickest:
+        text += f"; of a logger that writes changes only, import with --hold {duration_text(finest_step(3 * slowest))}"
+    return GridFit(usual, min(judged) > 2 * step, text)
+
+
+def require_filled(cadences: pl.DataFrame, settings: Settings, command: str) -> GridFit:
+    """How the grid of `settings` suits the readings; DataContractError where they leave most of its steps empty."""
+    fit = grid_fit(cadences, settings.feature_step, settings.target_col)
+    if fit.is_empty:
+        raise DataContractError(
+            f"Most steps of {duration_text(settings.feature_step)} would be empty: {fit.advice}",
+            f"Call {command} --step {duration_text(fit.step)}",
+        )
+    return fit
+
+
+def _cadence_text(slow: pl.DataFrame, cadences: pl.DataFrame) -> str:
+    """`ph_level every 5min, air_temperature every 30s`, the slowest system of each; one word where all agree."""
+    slowest = slow.group_by("sensor", maintain_order=True).agg(pl.col("every").max())
+    if slow.height == cadences.height and slowest["every"].n_unique() == 1:
         return f"readings come every {duration_text(slowest['every'][0])}"
     return ", ".join(f"{name} every {duration_text(every)}" for name, every in slowest.iter_rows())

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import polars as pl
 
-from hydro_assets.durations import duration_text
-from hydro_assets.errors import DataContractError, HydroError, SourceFileError
+from hydro_assets.errors import HydroError, SourceFileError
 from hydro_assets.features.feature_job import farm_spec
 from hydro_assets.features.staleness import Reach
 from hydro_assets.ingest import journal
-from hydro_assets.ingest.cadence import cadence_text, finest_step, leaves_empty, sensor_cadences, slow_sensors
+from hydro_assets.ingest.cadence import require_filled, sensor_cadences
 from hydro_assets.ingest.dimensions import dim_equipment, dim_time
 from hydro_assets.ingest.export import Export, read_export
 from hydro_assets.ingest.merge import differing_from, new_readings
@@ -250,44 +249,12 @@ def present_columns(frame: pl.DataFrame) -> Table:
     return replace(GOLD_IOT_DATA, columns=columns)
 
 
-def step_advice(cadences: pl.DataFrame, settings: Settings) -> str | None:
-    """What to set when sensors are read more slowly than the grid steps; None where the grid fits."""
-    slow = slow_sensors(cadences, settings.feature_step)
-    if slow.is_empty():
-        return None
-    slowest = slow["every"].max()
-    assert isinstance(slowest, timedelta)
-    step = duration_text(finest_step(slowest))
-    text = (
-        f"{cadence_text(slow)}, more slowly than the feature step of {duration_text(settings.feature_step)}: "
-        f"run with --step {step}, or set HYDRO_FEATURE_STEP={step}"
-    )
-    if slow.height < cadences.height or slowest > 2 * slow["every"].min():  # type: ignore[operator]
-        text += f"; of a logger that writes changes only, import with --hold {duration_text(finest_step(3 * slowest))}"
-    return text
-
-
 def require_fitting_grid(lakehouse: Lakehouse) -> None:
-    """Raise before a grid is built that the newest readings leave mostly empty, or that the feature table has not.
-
-    Judged is the target; in a system without it, the sensor that is read most often.
-    """
+    """Raise before a grid is built that the newest readings leave mostly empty, or that the feature table has not."""
     settings = lakehouse.settings
     newest = lakehouse.days(GOLD_IOT_DATA.name)[-7:]
     rows = lakehouse.read_polars(GOLD_IOT_DATA.name, newest[0], newest[-1] + timedelta(days=1))
-    cadences = sensor_cadences(rows, settings.default_system)
-    is_target = pl.col("sensor") == settings.target_col
-    judged = (
-        cadences.sort(~is_target, "every").group_by("system_id", maintain_order=True).first()
-        if len(cadences)
-        else cadences
-    )
-    if len(judged) and all(leaves_empty(settings.feature_step, every) for every in judged["every"]):
-        advice = step_advice(cadences, settings)
-        raise DataContractError(
-            f"Most steps of {duration_text(settings.feature_step)} would be empty: {advice}",
-            f"Call hydro run --step {duration_text(finest_step(judged['every'].min()))}",  # type: ignore[arg-type]
-        )
+    require_filled(sensor_cadences(rows, settings.default_system), settings, "hydro run")
     spec = farm_spec(lakehouse)
     if lakehouse.exists(spec.table.name):
         lakehouse.ensure(spec.table)

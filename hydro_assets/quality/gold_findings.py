@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import polars as pl
 
 from hydro_assets.durations import duration_text
-from hydro_assets.ingest.cadence import finest_step, is_filled, sensor_cadences
+from hydro_assets.ingest.cadence import finest_step, is_filled, judged_sensors, sensor_cadences
 from hydro_assets.ingest.merge import merge_instants
 from hydro_assets.ingest.report import placeholder
 from hydro_assets.quality.finding import Finding, share_finding
@@ -141,14 +141,13 @@ def completeness(readings: pl.DataFrame) -> list[Finding]:
 def cadence(readings: pl.DataFrame, settings: Settings) -> list[Finding]:
     """How often the sensors of each system are read, against the grid step: the rule of import and run.
 
-    Judged is the most frequent sensor of a system; slower ones are named.
+    Judged is the target, in a system without it the most frequent sensor; slower ones are named.
     """
     step, found = settings.feature_step, []
-    for (system,), rows in sensor_cadences(readings, settings.default_system).group_by(
-        "system_id", maintain_order=True
-    ):
-        distance = rows["every"].min()
-        assert isinstance(distance, timedelta)
+    cadences = sensor_cadences(readings, settings.default_system)
+    judged = judged_sensors(cadences, settings.target_col)
+    for system, distance in judged.select("system_id", "every").iter_rows():
+        rows = cadences.filter(pl.col("system_id") == system)
         ok = is_filled(step, distance)
         never = distance > settings.gap_limit
         text = f"{system} is read every {_seconds(distance)}, the grid step is {_seconds(step)}"

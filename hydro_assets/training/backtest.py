@@ -18,6 +18,7 @@ from hydro_assets.features.spec import FeatureSpec
 from hydro_assets.features.system_features import features_of_system
 from hydro_assets.forecasting.base import BASELINES
 from hydro_assets.forecasting.model import ensemble
+from hydro_assets.ingest.cadence import require_filled, sensor_cadences
 from hydro_assets.ingest.export import read_export
 from hydro_assets.settings import Settings
 from hydro_assets.training.fit import FittedBases, fit
@@ -56,11 +57,14 @@ class Farm:
 
         Raises:
             SourceFileError: a file cannot be read as a sensor export.
+            DataContractError: the readings leave most steps of the grid empty.
         """
         exports = [read_export(path, system, read_at, settings) for path in paths]
         readings = pl.concat([e.frame for e in exports], how="diagonal_relaxed")
+        fit = require_filled(sensor_cadences(readings, settings.default_system), settings, "hydro backtest")
+        notes = [*(n for e in exports for n in e.notes), *([fit.advice] if fit.advice else [])]
         measured = [c for c in readings.columns if readings[c].null_count() < readings.height or c not in tables.SENSOR]
-        return cls.of_readings(name, readings.select(measured), settings, [n for e in exports for n in e.notes])
+        return cls.of_readings(name, readings.select(measured), settings, notes)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from hydro_assets.durations import duration_text
-from hydro_assets.ingest.cadence import cadence_text, finest_step, sensor_cadences, slow_sensors
+from hydro_assets.ingest.cadence import finest_step, grid_fit, sensor_cadences
 
 T0 = datetime(2026, 1, 5)
 
@@ -59,11 +59,32 @@ def test_sensor_cadences__of_one_reading_is_none() -> None:
     assert sensor_cadences(pl.DataFrame({"timestamp_key": [T0]}), "a").is_empty()
 
 
-def test_slow_sensors__are_named_with_their_cadence() -> None:
-    found = sensor_cadences(readings([60.0 * i for i in range(60)], 5), "a")
-    slow = slow_sensors(found, timedelta(minutes=1))
-    assert cadence_text(slow) == "readings come every 5min"
-    assert cadence_text(found) == "ph_level every 1min, air_humidity every 5min"
+@pytest.mark.parametrize(
+    ("target", "step", "is_empty", "wanted", "words"),
+    [
+        pytest.param("ph_level", 60, False, 60, ["air_humidity every 5min", "null in the steps between"], id="filled"),
+        pytest.param("air_humidity", 60, True, 300, ["air_humidity every 5min", "--step 5min"], id="slow target"),
+        pytest.param("ec_level", 60, False, 60, ["null in the steps"], id="no target: what is read most often"),
+        pytest.param("ph_level", 20, True, 60, ["ph_level every 1min", "--step 1min", "--hold 15min"], id="all slow"),
+        pytest.param("air_humidity", 300, False, 300, [], id="a grid that all fill"),
+    ],
+)
+def test_grid_fit__judges_the_target_and_names_every_slow_sensor(
+    target: str, step: int, is_empty: bool, wanted: int, words: list[str]
+) -> None:
+    cadences = sensor_cadences(readings([60.0 * i for i in range(60)], 5), "a")
+    fit = grid_fit(cadences, timedelta(seconds=step), target)
+    assert (fit.is_empty, fit.step) == (is_empty, timedelta(seconds=wanted))
+    assert (fit.advice is None) == (not words)
+    assert all(word in (fit.advice or "") for word in words)
+    # What is advised is accepted, and then fits.
+    assert not grid_fit(cadences, fit.step, target).is_empty
+
+
+def test_grid_fit__names_the_step_that_every_system_fills_and_accepts_a_grid_that_one_fills() -> None:
+    both = pl.concat([readings([60.0 * i for i in range(60)]), readings([300.0 * i for i in range(20)], system="b")])
+    fit = grid_fit(sensor_cadences(both, "a"), timedelta(minutes=1), "ph_level")
+    assert (fit.is_empty, fit.step) == (False, timedelta(minutes=5))
 
 
 @pytest.mark.parametrize(
