@@ -1,10 +1,10 @@
 """Timestamps of exports, as text, to wall clocks and instants.
 
-Read without being told: ISO 8601 (`2023-12-21 11:17:03`, `2023-12-21T10:17Z`, with a fraction, an offset, `UTC` or a
-zone's abbreviation that has one meaning), compact stamps (`20231221_1117`), day and month in either order before the
-year, of four or two digits, with AM/PM, if the file shows which comes first; names of months in seven languages
-(`21-Dec-2023`, `21 décembre 2023`, `Dec 21, 2023`, `Thu Dec 21 11:17:03 2023`); Unix time in s, ms, us or ns; days
-since 1899-12-30, as spreadsheets count. Anything else by a strptime format.
+Read without being told: ISO 8601 (`2023-12-21 11:17:03`, `2023-12-21T10:17Z`, with a fraction, an offset, `UTC`, the
+name of a zone, or an abbreviation that has one meaning); compact stamps (`20231221_1117`); day and month in either
+order before the year, of four or two digits, with AM/PM, if the file shows which comes first; names of months in seven
+languages (`21-Dec-2023`, `21 décembre 2023`, `Dec 21, 2023`, `Thu Dec 21 11:17:03 2023`); Unix time in s, ms, us or
+ns; days since 1899-12-30, as spreadsheets count. Anything else by a strptime format.
 """
 
 from __future__ import annotations
@@ -13,8 +13,12 @@ import re
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
+
+from hydro_assets.ingest.date_order import order_of
+from hydro_assets.ingest.zones import utc_of_wall_clock
 
 ACCEPTED = "2023-12-21 11:17:03, 2023-12-21T11:17:03+01:00, 21/12/2023 11:17 or Unix seconds"
 
@@ -22,7 +26,10 @@ _CLOCK = (
     r"(?P<hour>\d{1,2})[:.h](?P<minute>\d{2})(?:[:.m](?P<second>\d{2})(?:[.,:](?P<fraction>\d{1,9}))?)?"
     r"(?:\s*(?i:uhr|h|hrs?))?\s*(?P<half>[AaPp]\.?\s?[Mm]\.?)?"
 )
-_ZONE = r"\s*(?P<zone>(?:UTC|GMT|utc|gmt)?\s?[+-]\d{1,2}(?::?\d{2})?|[A-Za-z]{1,5})?(?:\[[\w/+-]+\])?"
+_ZONE = (
+    r"\s*(?P<zone>(?:UTC|GMT|utc|gmt)?\s?[+-]\d{1,2}(?::?\d{2})?|\[?[A-Za-z]{1,5}\]?)?"
+    r"\s*(?:\[?(?P<place>[A-Z][A-Za-z_]+(?:/[\w+-]+)+)\]?|\[\w+\])?"
+)
 # First three letters of the months in English, German, French, Spanish, Italian, Dutch and Portuguese, without accents.
 _MONTHS = {
     name: str(number)
@@ -97,10 +104,10 @@ def read_stamps(
     text = text.str.normalize("NFKD").str.replace_all(r"\p{M}", "")
     parts = pl.concat([_parts(text, pattern) for pattern in _PATTERNS], how="diagonal_relaxed")
     parts = parts.unique("row", keep="first", maintain_order=True)
-    for name in ("first", "other", "name", "day", "month", "half", "zone", "fraction"):
+    for name in ("first", "other", "name", "day", "month", "half", "zone", "place", "fraction"):
         if name not in parts.columns:
             parts = parts.with_columns(pl.lit(None, pl.String).alias(name))
-    day_first, notes, problem, remedy = _order_of(parts, text, dates)
+    day_first, notes, problem, remedy = order_of(parts, text, dates)
     if problem:
         return Stamps(none.dt.replace_time_zone(None), none, (), problem, remedy)
     clockless = parts["hour"].null_count()
@@ -112,10 +119,10 @@ def read_stamps(
         )  # fmt: skip
     day, month = ("first", "other") if day_first else ("other", "first")
     moments = _moments(parts, day, month)
-    odd = pl.col("zone").is_not_null() & pl.col("minutes").is_null()
+    odd = pl.coalesce("zone", "place").is_not_null() & pl.col("minutes").is_null()
     strange = moments.filter(odd)
     if strange.height > moments.height / 2 and not zone_given:
-        shown = strange["zone"][0]
+        shown = strange["place"][0] or strange["zone"][0]
         return Stamps(
             none.dt.replace_time_zone(None), none, (),
             f"the zone '{shown}' of the times is unknown or has several meanings",
@@ -251,8 +258,9 @@ def _moments(parts: pl.DataFrame, day: str, month: str) -> pl.DataFrame:
     offset = r"[+-](\d{1,2}?)(?::?(\d{2}))?$"
     hours = pl.col("zone").str.extract(offset, 1).cast(pl.Int32)
     rest = pl.col("zone").str.extract(offset, 2).cast(pl.Int32).fill_null(0)
-    known = pl.col("zone").str.to_uppercase().replace_strict(_ABBREVIATIONS, default=None, return_dtype=pl.Int32)
-    return parts.with_columns(
+    abbreviation = pl.col("zone").str.strip_chars("[]").str.to_uppercase()
+    known = abbreviation.replace_strict(_ABBREVIATIONS, default=None, return_dtype=pl.Int32)
+    moments = parts.with_columns(
         pl.when(is_valid_half)
         .then(
             written.str.to_datetime("%Y-%m-%d %H:%M:%S%.6f", time_unit="us", strict=False)
@@ -261,39 +269,17 @@ def _moments(parts: pl.DataFrame, day: str, month: str) -> pl.DataFrame:
         .alias("wall"),
         pl.coalesce(sign * (hours * 60 + rest), known).alias("minutes"),
     )
+    for place in moments.filter(pl.col("minutes").is_null())["place"].drop_nulls().unique():
+        moments = moments.with_columns(pl.coalesce("minutes", _offsets(moments, place)).alias("minutes"))
+    return moments
 
 
-def _order_of(
-    parts: pl.DataFrame, text: pl.Series, dates: Literal["dmy", "mdy"] | None
-) -> tuple[bool, list[str], str | None, str]:
-    """Whether the day comes first (as told, by dots, or from days above 12); notes; why it cannot be told; remedy."""
-    written = parts.filter(pl.col("first").is_not_null())
-    first, other = written["first"].cast(pl.Int32), written["other"].cast(pl.Int32)
-    remedy = "Say which comes first: --dates dmy (day, month, year) or --dates mdy; or write dates year first"
-    if written.is_empty():
-        return True, [], None, remedy
-    if dates is not None:
-        return dates == "dmy", [], None, remedy
-    if written["text"].str.contains(r"^\D*\d{1,2}-\d{1,2}-\d{2}(\D|$)").any():
-        shown = written["text"][0]
-        return (
-            True,
-            [],
-            f"'{shown}' may begin with the year, the month or the day",
-            "Name the format: --time-format '%d-%m-%y %H:%M'",
-        )
-    day_first, month_first = first > 12, other > 12
-    if day_first.any() and month_first.any():
-        both = f"'{written['text'].filter(day_first)[0]}' and '{written['text'].filter(month_first)[0]}'"
-        return True, [], f"dates are written both day/month and month/day: {both}", "Write dates year first: 2023-12-21"
-    if not day_first.any() and not month_first.any():
-        if written["text"].str.contains(r"^\D*\d{1,2}\.\d{1,2}\.\d").all():
-            return True, ["dates with dots are read as day.month.year (--dates mdy says otherwise)"], None, remedy
-        unequal = first != other
-        if not unequal.any():
-            return True, [], None, remedy
-        shown = written["text"].filter(unequal)[0]
-        return True, [], f"'{shown}' may be day/month or month/day and no other date tells which", remedy
-    shown, order = (day_first, "day/month/year") if day_first.any() else (month_first, "month/day/year")
-    note = f"dates are read as {order}, as '{written['text'].filter(shown)[0]}' shows"
-    return bool(day_first.any()), [note], None, remedy
+def _offsets(moments: pl.DataFrame, place: str) -> pl.Series:
+    """Minutes to UTC of the stamps in the zone `place` (Europe/Rome), in the order of the rows; null for others."""
+    wall = moments["wall"]
+    try:
+        ZoneInfo(place)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return pl.Series([None] * len(wall), dtype=pl.Int32)
+    offset = (wall - utc_of_wall_clock(wall, place).dt.replace_time_zone(None)).dt.total_minutes().cast(pl.Int32)
+    return pl.select(pl.when(moments["place"] == place).then(offset)).to_series()

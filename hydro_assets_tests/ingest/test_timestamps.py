@@ -67,6 +67,10 @@ def test_read_stamps__reads_wall_clocks(text: str, wall: datetime) -> None:
         ("2023-12-21 16:30:03 UTC+5:30", 11),
         ("2023-12-21 16:30:03+0530", 11),
         ("2023-12-21T12:00:03+01:00[Europe/Berlin]", 11),
+        ("2023-12-21T12:00:03[Europe/Berlin]", 11),
+        ("2023-12-21 12:00:03 Europe/Rome", 11),
+        ("21.12.2023 08:00:03 America/Argentina/Buenos_Aires", 11),
+        ("Dec 21, 2023 12:00:03 Etc/GMT-1", 11),
         ("Thu, 21 Dec 2023 11:00:03 GMT", 11),
         ("21/Dec/2023:12:00:03 +0100", 11),
         ("1703156403", 11),
@@ -110,12 +114,13 @@ def test_read_stamps__the_order_can_be_told(dates: str, month: int) -> None:
         (["03/04/2023 08:00", "04/04/2023 08:00"], "'03/04/2023 08:00' may be day/month or month/day", "--dates dmy"),
         (["13/04/2023 08:00", "04/13/2023 08:00"], "both day/month and month/day", "year first"),
         (["23-12-21 08:00"], "may begin with the year, the month or the day", "--time-format"),
+        (["2023-12-21 08:00 Mars/Base"], "the zone 'Mars/Base' of the times is unknown", "--timezone"),
         (["2023-12-21 08:00 IST"], "the zone 'IST' of the times is unknown or has several meanings", "--timezone"),
         (["1000", "301000", "601000"], "a count since the logger started (uptime) is no time", "--time-format"),
         (["1.70316E+09", "1.70316E+09"], "the times are rounded, such as '1.70316E+09'", "as text"),
         (["21.12.2023", "21.12.2023"], "dates without a clock", "--time Date+Time"),
     ],
-    ids=["ambiguous", "contradictory", "two digits", "zone", "uptime", "rounded", "no clock"],
+    ids=["ambiguous", "contradictory", "two digits", "no zone", "zone", "uptime", "rounded", "no clock"],
 )
 def test_read_stamps__says_why_a_column_cannot_be_read_and_names_the_option(
     texts: list[str], problem: str, option: str
@@ -147,3 +152,10 @@ def test_read_stamps__by_a_format_with_an_offset_or_of_unix_time() -> None:
 def test_read_stamps__a_format_that_is_none_is_a_sentence() -> None:
     assert "the time format '%Y %H' is none" in (read_stamps(pl.Series(["x"]), time_format="%Y %H").problem or "")
     assert read_stamps(pl.Series(["x"]), time_format="%d.%m.%Y").unreadable.all()
+
+
+def test_read_stamps__a_named_zone_keeps_summer_time_and_tells_the_repeated_hour_by_the_order() -> None:
+    summer = read_stamps(pl.Series(["2024-05-01 12:00 Europe/Rome", "2024-01-05 12:00 Europe/Rome"]))
+    assert [t.hour for t in summer.instants] == [10, 11]
+    repeated = read_stamps(pl.Series([f"2024-10-27 {clock} Europe/Rome" for clock in ("02:10", "02:50", "02:10")]))
+    assert [t.hour for t in repeated.instants] == [0, 0, 1]
