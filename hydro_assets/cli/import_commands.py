@@ -72,7 +72,8 @@ def import_command(
         "no_header": no_header, "sheet": sheet, "max_bad_lines": max_bad_lines, "allow": allow,
     }  # fmt: skip
     kept = None if profile is None else profile_path(settings.root, profile)
-    before = Profile() if kept is None else load_profile(kept)
+    has_options = Profile().changed(**options) != Profile()
+    before = Profile() if kept is None else load_profile(kept, is_new=has_options)
     how = before.changed(**options)
     lakehouse = Lakehouse(settings)
     with progress_bar(f"reading {len(paths)} files"):

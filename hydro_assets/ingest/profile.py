@@ -136,10 +136,16 @@ def profile_path(home: Path, name: str) -> Path:
     return home / "profiles" / f"{name}.toml"
 
 
-def load_profile(path: Path) -> Profile:
-    """The kept profile, or an empty one where the file does not exist yet."""
+def load_profile(path: Path, is_new: bool = False) -> Profile:
+    """The kept profile; `is_new`: an empty one where there is no such file yet. Raises SettingsError otherwise."""
     if not path.exists():
-        return Profile()
+        if is_new:
+            return Profile()
+        kept = sorted(p.stem for p in path.parent.glob("*.toml"))
+        there = f"; there are {', '.join(kept)}" if kept else ""
+        raise SettingsError(
+            f"There is no profile {path}{there}", "Correct the name, or give the options to keep under it: --map ..."
+        )
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as exc:

@@ -72,3 +72,10 @@ def test_load_profile__a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
         load_profile(tmp_path / "a.toml")
     with pytest.raises(SettingsError, match="is no name of a profile"):
         profile_path(tmp_path, "../x")
+
+
+def test_load_profile__that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    save_profile(Profile(hold=timedelta(minutes=5)), profile_path(tmp_path, "north"))
+    with pytest.raises(SettingsError, match="no profile .*nort.toml; there are north"):
+        load_profile(profile_path(tmp_path, "nort"))
+    assert load_profile(profile_path(tmp_path, "nort"), is_new=True) == Profile()

@@ -18,6 +18,11 @@ class RawExport(dg.Config):
     """The export to add, as `hydro import` takes it."""
 
     csv: str = Field(description="path where the step runs: a file of this machine, or on Databricks /Volumes/...")
+    profile: str | None = Field(
+        None,
+        description="how it is read: name of options that `hydro import --profile` kept, or path of such a .toml file "
+        "where the step runs",
+    )
     system: str | None = Field(None, description="system_id of its readings; None = its own column, else the default")
 
 
@@ -27,11 +32,13 @@ def add_export(context: dg.OpExecutionContext, config: RawExport):
     from pathlib import Path
 
     from hydro_assets.defs.failures import no_retry_on_contract
+    from hydro_assets.ingest.profile import load_profile, profile_path
     from hydro_assets.pipeline.gold import import_export
 
     lakehouse = context.resources.lakehouse.get()
     with no_retry_on_contract():
-        done = import_export(lakehouse, Path(config.csv), config.system, datetime.now(UTC))
+        how = None if config.profile is None else load_profile(profile_path(lakehouse.settings.root, config.profile))
+        done = import_export(lakehouse, Path(config.csv), config.system, datetime.now(UTC), how)
     context.log.info(f"{config.csv}: {done}")
     yield from gold_materializations(lakehouse)
     yield dg.Output(None, metadata={"read": done.read, "added": done.added, "notes": list(done.notes)})

@@ -14,6 +14,7 @@ from hydro_assets.defs.jobs.import_job import IMPORT_JOB
 from hydro_assets.defs.keys import IOT_DATA
 from hydro_assets.defs.run_all import report_gold
 from hydro_assets.defs.wiring import build_definitions
+from hydro_assets.ingest.profile import Profile, profile_path, save_profile
 from hydro_assets.lakehouse import Lakehouse
 from hydro_assets.pipeline.gold import import_export
 from hydro_assets.settings import Settings
@@ -62,6 +63,15 @@ def test_import__fills_gold_as_the_command_does_and_tells_its_days(
             there.drop("ingestion_timestamp", strict=False),
             check_row_order=False,
         )
+
+
+def test_import__reads_the_export_as_a_kept_profile_says(run: Run, csv: Path, lakehouse: Lakehouse) -> None:
+    csv.write_text(csv.read_text().replace("pH,", "field1,", 1))
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not run(instance, csv, profile="tank").success
+        save_profile(Profile(map={"pH": "field1"}), profile_path(lakehouse.settings.root, "tank"))
+        assert run(instance, csv, profile="tank").success
+    assert lakehouse.read_polars("gold.iot_data")["ph_level"].null_count() == 0
 
 
 def test_import__of_the_same_export_again_changes_nothing(run: Run, csv: Path, lakehouse: Lakehouse) -> None:
