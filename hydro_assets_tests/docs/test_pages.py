@@ -80,7 +80,8 @@ def test_refusal__is_seen(words: str, said: str) -> None:
 
 def files_of(page: Path) -> set[str]:
     """Files of the project that a page names: in code with a folder before them, or as a link."""
-    words = {word.strip("`,;:()'\"") for line in code_of(page) for word in line.split()}
+    bare = (word.strip("`,;:()'\"") for line in code_of(page) for word in line.split())
+    words = {re.sub(r"^[ab]/(?=hydro_assets/)", "", word) for word in bare}  # as a diff names them
     named = {w for w in words if re.fullmatch(r"[\w./-]+/[\w.-]+\.(?:py|md|toml|json|yml|yaml|html)", w)}
     named |= {
         w for w in words if re.fullmatch(r"(?:hydro_assets|hydro_assets_tests|docs|bench|\.ci|\.github)/[\w./-]+", w)

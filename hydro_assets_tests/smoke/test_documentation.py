@@ -10,13 +10,16 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import dagster as dg
 import matplotlib as mpl
 import polars as pl
 import pytest
 
+from hydro_assets.defs.resources.by_environment import resources
 from hydro_assets_tests.smoke.conftest import Farm
 
 pytestmark = pytest.mark.smoke
@@ -56,6 +59,19 @@ def test_notebook__runs_from_the_first_cell_to_the_last(
     assert [cell for cell in cells if cell["outputs"]] == []  # what is committed shows no other farm
     assert re.search(r"\d+% of \d+ actual values lie inside", out)
     assert "{'lstm': '1', 'gru': '1', 'lightgbm': '1'}" in out
+
+
+def test_model_of_ones_own__is_an_asset_beside_the_farms(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (ROOT / "docs" / "extending.md").read_text().partition("## Add a model")[2]
+    code = page.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.setenv("HYDRO_HOME", str(farm.settings.root))
+    names: dict[str, Any] = {"__name__": "my_models"}
+    exec(compile(code, "extending.md", "exec", dont_inherit=True), names)
+    made = dg.materialize([names["ph_ridge"]], resources=resources(farm.settings))
+    [event] = made.asset_materializations_for_node("ph_ridge")
+    errors = {name: value.value for name, value in event.metadata.items()}
+    assert 0 < errors["MAE (pH)"] < 2 * errors["MAE of the last value (pH)"]
+    assert dg.AssetKey("ph_ridge") in names["defs"].resolve_asset_graph().get_all_asset_keys()
 
 
 def test_dashboard__shows_the_numbers_of_the_tables(farm: Farm, monkeypatch: pytest.MonkeyPatch) -> None:
