@@ -23,6 +23,7 @@ from hydro_assets.defs.keys import (
     TRAINING_WINDOW_CLEAN,
     model_key,
 )
+from hydro_assets.lakehouse.environments import ENVIRONMENTS
 from hydro_assets.settings import Settings
 from hydro_assets.tables import MODELS
 
@@ -35,13 +36,13 @@ FOLLOWING = (keys.PREDICTION_ACCURACY, keys.FEATURE_DRIFT, keys.SYSTEM_OUTLOOK, 
 def jobs(settings: Settings, health_checks: list[dg.AssetCheckKey]) -> list:
     """The jobs of a farm. `health_checks` are the unpartitioned checks that a schedule repeats."""
     models = dg.AssetSelection.assets(*(model_key(settings, kind) for kind in MODELS))
+    # It reads the whole table, which a host asks a SQL warehouse for where steps are launched.
+    gate = () if ENVIRONMENTS[settings.environment].launched else (TRAINING_WINDOW_CLEAN,)
     return [
         dg.define_asset_job(
             REFRESH_JOB,
             dg.AssetSelection.assets(SENSOR_FEATURES).without_checks()
-            | dg.AssetSelection.checks(
-                READINGS_FIT, FEATURES_FIT, FEATURES_CURRENT, SENSOR_FEATURES_ARRIVED, TRAINING_WINDOW_CLEAN
-            ),
+            | dg.AssetSelection.checks(READINGS_FIT, FEATURES_FIT, FEATURES_CURRENT, SENSOR_FEATURES_ARRIVED, *gate),
             description="Judge Gold days, build their features, judge the features. A broken day stops its run.",
         ),
         dg.define_asset_job(
