@@ -18,10 +18,11 @@ from hydro_assets.lakehouse.conform import conform, conform_polars, same_type, u
 from hydro_assets.lakehouse.durability import IRREPLACEABLE, damage, set_aside
 from hydro_assets.lakehouse.environments import ENVIRONMENTS, has_ambient_spark
 from hydro_assets.lakehouse.folders import scan
+from hydro_assets.lakehouse.gold_types import require_readable
 from hydro_assets.lakehouse.sql_warehouse import databricks_warehouse
 from hydro_assets.lakehouse.tables import Days, PathTables, Tables, TableVersion, open_delta
 from hydro_assets.settings import Settings
-from hydro_assets.tables import Table
+from hydro_assets.tables import Table, names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -261,6 +262,15 @@ class Lakehouse:
                 else "Materialise it first: hydro run, or the asset of that name in the Dagster UI"
             )
             raise TableError(f"Table {self.settings.table(name)} does not exist at {self.uri(name)}", remedy)
+        if name == names.IOT_DATA and isinstance(self.tables, PathTables):
+            _ = self._gold_columns
+
+    @cached_property
+    def _gold_columns(self) -> dict[str, str]:
+        """Columns of Gold in a folder, once found to be readable; in a catalog each look would be a statement."""
+        found = self.tables.columns(names.IOT_DATA)
+        require_readable(found, self.settings.table(names.IOT_DATA))
+        return found
 
     def _receipt(self, table: Table, start_day: date, end_day: date) -> WriteReceipt:
         by_day = {str(day): n for day, n in self.rows_by_day(table.name, start_day, end_day).items()}
