@@ -30,11 +30,12 @@ def require_readable(columns: Mapping[str, str], table: str) -> None:
     if not renamed and not recast:
         return
     problems = [f"column {name} is {columns[name]}" for name in recast]
-    problems += [f"column {name} is not written in small letters" for name in renamed if name not in recast]
+    if capitals := [name for name in renamed if name not in recast]:
+        problems.append(f"not written in small letters: {', '.join(capitals)}")
     changed = [*renamed, *(name for name in recast if name not in renamed)]
     made = [recast.get(name, f"{name} AS {name.lower()}") for name in changed]
     raise TableError(
-        f"{table} cannot be read: {', '.join(problems)}",
+        f"{table} cannot be read: {'; '.join(problems)}",
         f"Write it anew, or make a table of that kind beside it: CREATE OR REPLACE TABLE {table} AS "
         f"SELECT * EXCEPT ({', '.join(changed)}), {', '.join(made)} FROM {table}",
     )

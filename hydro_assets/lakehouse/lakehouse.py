@@ -22,7 +22,7 @@ from hydro_assets.lakehouse.gold_types import require_readable
 from hydro_assets.lakehouse.sql_warehouse import databricks_warehouse
 from hydro_assets.lakehouse.tables import Days, PathTables, Tables, TableVersion, open_delta
 from hydro_assets.settings import Settings
-from hydro_assets.tables import Table, names
+from hydro_assets.tables import SENSOR, Table, names
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -127,6 +127,9 @@ class Lakehouse:
             schema = lazy.collect_schema()
         except DeltaProtocolError:
             return None
+        if name == names.IOT_DATA:  # decimals and text of other writers, as Spark casts them
+            odd = [c for c in SENSOR if c in schema and not schema[c].is_float()]
+            lazy = lazy.with_columns(pl.col(odd).cast(pl.Float64, strict=False))
         column = "date" if "date" in schema else "timestamp_key"
         if start_day is not None:
             lazy = lazy.filter(pl.col(column) >= pl.lit(start_day).cast(schema[column]))

@@ -40,7 +40,7 @@ def stored(lakehouse: Lakehouse, gold: pl.DataFrame) -> Lakehouse:
         ),
         pytest.param(
             GOLD.rename(str.upper),
-            ["PH_LEVEL is not written in small letters", "PH_LEVEL AS ph_level", "DATE AS date"],
+            ["not written in small letters: TIMESTAMP_KEY, SYSTEM_ID", "PH_LEVEL AS ph_level", "DATE AS date"],
             id="capitals",
         ),
         pytest.param(
@@ -65,6 +65,12 @@ def test_gold__of_another_writer_is_refused_with_the_column_and_the_statement(
         assert [word for word in words if word not in str(error.value)] == []
 
 
-def test_gold__with_naive_times_integer_switches_and_text_sensors_is_read(lakehouse: Lakehouse) -> None:
-    gold = GOLD.with_columns(pl.col("ph_level").cast(pl.String), is_add_water_on=pl.lit(1, pl.Int32)).drop("date")
-    assert stored(lakehouse, gold).days("gold.iot_data") == [date(2026, 1, 1)]
+@pytest.mark.parametrize("kind", [pl.String, pl.Decimal(5, 2), pl.Float32, pl.Int64])
+def test_gold__with_naive_times_integer_switches_and_sensors_of_any_number_is_read(
+    lakehouse: Lakehouse, kind: type[pl.DataType]
+) -> None:
+    gold = GOLD.with_columns(pl.col("ph_level").cast(kind), is_add_water_on=pl.lit(1, pl.Int32)).drop("date")
+    found = stored(lakehouse, gold)
+    assert found.days("gold.iot_data") == [date(2026, 1, 1)]
+    assert found.read_polars("gold.iot_data")["ph_level"].to_list() == [6.0]
+    assert found.span("gold.iot_data", "ph_level") == (1, 6.0, 6.0)
