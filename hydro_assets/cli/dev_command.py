@@ -83,18 +83,20 @@ def only_one(home: Path, address: str) -> Iterator[None]:
 
 def require_free(ports: dict[str, int]) -> None:
     """Raises SettingsError that names every port which another program listens on."""
-    taken = []
+    taken, first = [], next(iter(ports))
     for option, port in ports.items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((HOST, port))
             except OSError as error:
+                first = first if taken else option
                 taken.append(f"{option} {port}: {error.strerror}")
     if len(set(ports.values())) < len(ports):
         taken.append(f"{' and '.join(ports)} are the same")
     if taken:
-        raise SettingsError.of_all(taken, f"Choose another, for example {next(iter(ports))} {max(ports.values()) + 1}")
+        free = next(port for port in range(ports[first] + 1, 65537) if port not in ports.values())
+        raise SettingsError.of_all(taken, f"Choose another, for example hydro dev {first} {free}")
 
 
 def _dagster(port: int) -> list[str]:

@@ -17,7 +17,9 @@ def test_port__that_another_program_has_is_named_with_its_option() -> None:
         other.listen()
         taken = other.getsockname()[1]
         with pytest.raises(SettingsError, match=rf"--port {taken}: Address already in use.*--port {taken + 1}"):
-            require_free({"--port": taken})
+            require_free({"--port": taken, "--mlflow-port": taken + 20})
+        with pytest.raises(SettingsError, match=rf"for example hydro dev --mlflow-port {taken + 2}"):
+            require_free({"--port": taken + 1, "--mlflow-port": taken})
     require_free({"--port": taken})
 
 
