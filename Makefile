@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?=
 TESTS ?=
 
-.PHONY: help install demo dev test inner lint clean
+.PHONY: help install demo dev test engines inner lint clean
 
 help:             ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -26,11 +26,14 @@ demo: install     ## simulated farm -> features -> models -> predictions, and th
 dev: install      ## open the Dagster UI with the history of the demo
 	$(BIN)/hydro dev
 
-test: install     ## the whole test suite
+test: install     ## the whole test suite, but for Apache Spark and the browser
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
 
+engines: install  ## the tests on Apache Spark and with Databricks' clients (Java 17, Delta's jars; minutes)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m jvm $(TESTS)
+
 inner: install    ## the quick part of the tests: no asset graph, no emulated workspace
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not smoke and not bench and not databricks and not real_data" $(TESTS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not smoke and not bench and not databricks and not real_data and not browser and not jvm" $(TESTS)
 
 lint: install     ## ruff, and pyright on the package
 	$(BIN)/ruff check .

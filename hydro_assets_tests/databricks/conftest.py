@@ -19,7 +19,7 @@ import pytest
 from dagster._core.code_pointer import ModuleCodePointer
 from dagster._core.definitions.reconstruct import ReconstructableJob, ReconstructableRepository
 
-from hydro_assets_tests.builders.client_environments import python_with
+from hydro_assets_tests.builders.client_environments import pinned_versions, python_with
 from hydro_assets_tests.builders.mlflow_server import MlflowServer
 from hydro_assets_tests.builders.spark_server import REPOSITORY
 
@@ -29,7 +29,7 @@ TOYS = "hydro_assets_tests.builders.toy_assets"
 
 def cluster_python(requirements: list[str]) -> Path:
     """Interpreter of a virtual environment with `requirements` only, in the versions of constraints.txt."""
-    return python_with(requirements, constraints=REPOSITORY / "constraints.txt")
+    return python_with(requirements, constraints=pinned_versions())
 
 
 @dataclass
@@ -81,11 +81,10 @@ class Workspace:
 
 @pytest.fixture(scope="session")
 def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Workspace]]:
-    """Starts emulated workspaces whose cluster has the given requirements; stops them at the end."""
+    """Starts emulated workspaces whose cluster is the given interpreter; stops them at the end."""
     running: list[subprocess.Popen[bytes]] = []
 
-    def start(requirements: list[str], *, spark: bool = False, **environment: str) -> Workspace:
-        python = cluster_python(requirements)
+    def start(python: Path, *, spark: bool = False, **environment: str) -> Workspace:
         root = tmp_path_factory.mktemp("workspace")
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -129,7 +128,7 @@ def start_workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
 @pytest.fixture(scope="session")
 def workspace(start_workspace: Callable[..., Workspace]) -> Workspace:
     """A workspace whose cluster has Dagster and nothing else: what the entry of a step may rely on."""
-    started = start_workspace([f"dagster=={dg.__version__}"])
+    started = start_workspace(cluster_python([f"dagster=={dg.__version__}"]))
     started.post("/api/2.0/secrets/scopes/create", {"scope": "hydro"})
     return started
 
