@@ -100,6 +100,9 @@ def _candidates(node: Any) -> Iterator[list[dict[str, Any]]]:
         if isinstance(fields, Mapping) and isinstance(node.get("feeds"), list):
             yield [{fields.get(k, k) if str(k).startswith("field") else k: v for k, v in r.items()}
                    for r in node["feeds"] if isinstance(r, Mapping)]  # fmt: skip
+        series = {k: v for k, v in node.items() if isinstance(v, list) and v and all(_is_timed(r) for r in v)}
+        if len(series) > 1:  # ThingsBoard: one list of times and values per name
+            yield [{"series": k, "time": r["ts"], "value": r["value"]} for k, rows in series.items() for r in rows]
         names, values = node.get("columns"), node.get("values")
         if isinstance(names, list) and isinstance(values, list) and values and isinstance(values[0], list):
             yield [{**node.get("tags", {}), **dict(zip(names, row, strict=False))} for row in values]
@@ -127,6 +130,10 @@ def _candidates(node: Any) -> Iterator[list[dict[str, Any]]]:
             ]
         for item in node:
             yield from _candidates(item)
+
+
+def _is_timed(record: Any) -> bool:
+    return isinstance(record, Mapping) and {"ts", "value"} <= record.keys()
 
 
 def _flat(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -129,3 +129,12 @@ def test_read_source__a_damaged_or_foreign_file_is_a_sentence(
     exports: ExportFolder, content: bytes, sentence: str
 ) -> None:
     assert sentence in exports.refuses(content, "export.bin")
+
+
+def test_json__of_one_list_of_times_and_values_per_sensor_holds_all_of_them(exports: ExportFolder) -> None:
+    stamps = [1741939200000 + 300_000 * i for i in range(20)]
+    text = json.dumps(
+        {name: [{"ts": t, "value": f"{value}"} for t in stamps] for name, value in (("ph", 6), ("ec", 2))}
+    )
+    frame = exports.reads(text, name="telemetry.json").frame
+    assert frame.select("ph_level", "ec_level").rows() == [(6.0, 2.0)] * 20
