@@ -20,7 +20,8 @@ class HydroError(Exception):
     def __init__(self, problem: str, remedy: str) -> None:
         self.problem = without_login(problem).rstrip(".")
         self.remedy = without_login(remedy).rstrip(".")
-        super().__init__(f"{self.problem}. {self.remedy}.")
+        end = "" if self.problem.endswith("?") else "."
+        super().__init__(f"{self.problem}{end} {self.remedy}.")
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:
         return type(self), (self.problem, self.remedy)  # survives the trip between Spark workers and the driver

@@ -171,7 +171,7 @@ def test_targets__that_no_farm_has_are_refused(changes: dict, said: str) -> None
 @pytest.mark.parametrize(
     ("given", "answer"),
     [
-        ({"epochs": 3}, "epochs is no setting; did you mean recurrent.epochs?"),
+        ({"epochs": 3}, "epochs is no setting; did you mean recurrent.epochs? Correct"),
         ({"learning_rate": 1}, "did you mean recurrent.learning_rate or lightgbm.learning_rate?"),
         ({"recurent": {"epochs": 3}}, "recurent is no setting; did you mean recurrent?"),
         ({"recurrent": {"epoch": 3}}, "recurrent.epoch is no setting; did you mean recurrent.epochs"),
