@@ -67,9 +67,7 @@ def test_parameters__that_are_wrong_are_named_in_one_sentence_with_their_order(t
     result = CliRunner().invoke(app, ["train", "gru", *values])
     assert isinstance(result.exception, SettingsError)
     said = str(result.exception)
-    assert all(
-        part in said for part in ("'a.b.c.d' is not a table", "'is_env_optimal' is not a sensor", "sequence_len")
-    )
+    assert all(part in said for part in ("'a.b.c.d' is not a table", "is_env_optimal is not a sensor", "sequence_len"))
     assert "catalog bucket feature_table target [experiment" in said
     assert trained_with == []
 
