@@ -130,7 +130,7 @@ def test_target__that_the_kind_does_not_forecast_is_refused(
     make_settings: Callable[..., Settings], kind: str, target: str
 ) -> None:
     given = settings_from(training_parameters(kind), ["farm", "b", "sensor_features", target])
-    with pytest.raises(SettingsError, match=f"target_col: '{target}' is not a sensor column"):
+    with pytest.raises(SettingsError, match=f"target_col: {target} is not a sensor column"):
         make_settings(**training_target(kind, given))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from polars.testing import assert_frame_equal
@@ -63,11 +64,14 @@ def test_reading_verbs__answer_as_those_of_folders(here: Lakehouse, there: Lakeh
 def test_checks_and_verify__say_the_same_without_spark(
     here: Lakehouse, there: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checks = [*gold_checks(here.settings)[1:], *feature_checks(here.settings)[1:], freshness_checks()[0]]
+    checks = [*gold_checks(here.settings)[1:], freshness_checks()[0]]
+    training_window_clean = feature_checks(here.settings)[1].op.compute_fn.decorated_fn
+    run = SimpleNamespace(op_execution_context=SimpleNamespace(job_name="weekly_training"))
     told = []
     for farm in (here, there):
         monkeypatch.setattr(LakehouseResource, "get", lambda _, farm=farm: farm)
         told.append([check(lakehouse=LakehouseResource()) for check in checks])
+        told[-1].append(training_window_clean(run, LakehouseResource()))
     assert [(r.passed, r.description) for r in told[0]] == [(r.passed, r.description) for r in told[1]]
     found = [{item.name: item.is_ok for item in verify(farm, list)} for farm in (here, there)]
     of_tables = {name: ok for name, ok in found[1].items() if name.startswith("hydroponics.") or "features" in name}
