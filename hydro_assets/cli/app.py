@@ -89,9 +89,9 @@ def require_file(path: Path) -> None:
 
 
 def console() -> Console:
-    """Standard output for tables; where it is no terminal, as wide as COLUMNS says or else as ours need."""
+    """Standard output for tables; as wide as ours need where it is not a terminal."""
     found = Console()
-    return found if found.is_terminal or "COLUMNS" in os.environ else Console(width=WIDTH)
+    return found if found.is_terminal else Console(width=WIDTH)
 
 
 def say(text: str) -> None:
