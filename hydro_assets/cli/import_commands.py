@@ -76,7 +76,7 @@ def import_command(
     before = Profile() if kept is None else load_profile(kept, is_new=has_options)
     how = before.changed(**options)
     lakehouse = Lakehouse(settings)
-    with progress_bar(f"reading {len(paths)} files"):
+    with progress_bar("reading " + ", ".join(path.name for path in paths[:3])):
         exports = read_exports(lakehouse, paths, system, datetime.now(UTC), how)
     if not dry_run:
         require_enough(lakehouse, paths, exports)

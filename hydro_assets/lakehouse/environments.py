@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from hydro_assets.errors import SettingsError
+from hydro_assets.lakehouse.folders import for_engine
 from hydro_assets.lakehouse.jvm_spark import classic_session
 from hydro_assets.settings import Settings
 
@@ -169,10 +170,12 @@ class Environment:
     session: Callable[[Settings], SparkSession]
     launched: bool  # heavy steps go through the step launcher
     description: str
+    folder: Callable[[str], str] = str
+    """The name under which its engine finds a local folder."""
 
 
 ENVIRONMENTS: dict[str, Environment] = {
-    "local": Environment(embedded_session, False, "embedded Sail, Delta tables under HYDRO_HOME"),
+    "local": Environment(embedded_session, False, "embedded Sail, Delta tables under HYDRO_HOME", for_engine),
     "spark": Environment(remote_or_classic_session, False, "Spark Connect endpoint or JVM Spark with Delta"),
     "databricks": Environment(ambient_session, True, "Databricks jobs through the step launcher, Unity Catalog"),
 }

@@ -42,7 +42,8 @@ class Lakehouse:
     def tables(self) -> Tables:
         root, named = self.settings.table_root, (self.settings.table, self.settings.table_location)
         if root is not None:
-            return PathTables(lambda: self.spark, root, self.settings.table)
+            folder = ENVIRONMENTS[self.settings.environment].folder
+            return PathTables(lambda: self.spark, root, self.settings.table, folder)
         if self.settings.sql_warehouse_id is None or has_ambient_spark():
             return CatalogTables(lambda: self.spark, *named)
         from hydro_assets.lakehouse.warehouse_tables import WarehouseTables

@@ -15,7 +15,7 @@ import polars as pl
 
 from hydro_assets.errors import TableError
 from hydro_assets.lakehouse.durability import IRREPLACEABLE, flush, require_whole
-from hydro_assets.lakehouse.folders import file_system, for_engine
+from hydro_assets.lakehouse.folders import file_system
 from hydro_assets.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -127,6 +127,7 @@ class PathTables:
     session: Callable[[], SparkSession]  # opened only by the verbs that need Spark
     root: str
     full_name: Callable[[str], str]  # `gold.iot_data` -> `hydroponics.gold.iot_data`
+    engine_folder: Callable[[str], str] = str  # the name under which the session finds `root`
 
     def uri(self, name: str) -> str:
         return "/".join([self.root.rstrip("/"), *self.full_name(name).split(".")])
@@ -234,7 +235,7 @@ class PathTables:
         return open_delta(self.uri(name))
 
     def _engine_place(self, name: str) -> str:
-        return self.uri(name).replace(self.root, for_engine(self.root), 1)
+        return self.uri(name).replace(self.root, self.engine_folder(self.root), 1)
 
 
 def open_delta(uri: str) -> Any:

@@ -14,6 +14,7 @@ from hydro_assets.lakehouse.folders import for_engine
 from hydro_assets.settings import Settings
 from hydro_assets.settings_sources import load_settings
 from hydro_assets.tables import Column, Table
+from hydro_assets_tests.builders.spark_server import SparkServer
 
 TABLE = Table(
     "feature_store.trial",
@@ -45,6 +46,20 @@ def test_home__of_any_name_holds_tables_that_every_reader_and_writer_finds(name:
     assert [path.name for path in tmp_path.iterdir()] == [name]
     lakehouse.drop_derived(TABLE.name)
     assert not lakehouse.exists(TABLE.name)
+
+
+@pytest.mark.jvm
+@pytest.mark.parametrize("name", USABLE)
+def test_home__of_any_name_holds_tables_that_a_server_of_spark_finds(
+    name: str, jvm: SparkServer, tmp_path: Path
+) -> None:
+    lakehouse = Lakehouse(load_settings(home=tmp_path / name, environment="spark", spark_remote=jvm.remote))
+    lakehouse.append(TABLE, day(1, 1.0, 2.0))
+    spark = lakehouse.spark.createDataFrame(day(2, 3.0).to_arrow())
+    lakehouse.replace_days(TABLE, spark, date(2026, 1, 2), date(2026, 1, 3))
+    assert sorted(lakehouse.read_polars(TABLE.name)["value"]) == [1.0, 2.0, 3.0]
+    assert lakehouse.read(TABLE.name, date(2026, 1, 1), date(2026, 1, 2)).count() == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 def test_home__rows_that_were_deleted_stay_deleted_under_an_odd_name(tmp_path: Path) -> None:
