@@ -86,32 +86,43 @@ def _summary(summary: dict[str, Any]) -> Table:
 
 
 def _outlook(result: Backtest) -> Table:
-    """Per farm: the probability of leaving the crop band beside what came, and how soon."""
+    """Per farm: the probability of leaving the crop band beside what happened, and how soon."""
     table = Table(
         title="Leaving the crop band, on the holdout: rows inside it at the origin",
         title_justify="left",
         caption="Brier score beside that of the constant mean. Gap: mean probability less the share that left, per "
-        "decile with 50 rows or more. Said: rows with a minutes_to_leaving, the share of them that left within the "
+        "decile with 50 rows or more. Foreseen: rows with a minutes_to_leaving, the share of them that left within the "
         "longest lead time, and the share that left of the others.",
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         padding=(0, 1, 0, 0),
     )
-    for name in ("farm", "rows", "left", "Brier", "of mean", "mean gap", "largest", "said", "and left", "else left"):
+    for name in (
+        "farm",
+        "rows",
+        "left",
+        "Brier",
+        "of mean",
+        "mean gap",
+        "largest",
+        "foreseen",
+        "and left",
+        "else left",
+    ):
         table.add_column(name, justify="left" if name == "farm" else "right")
     for (farm,), cells in result.leaving.group_by(["farm"], maintain_order=True):
         deciles = result.reliability.filter(pl.col("farm") == farm)
         gaps = (deciles["mean_probability"] - deciles["event_share"]).abs()
-        said = result.minutes.filter(pl.col("farm") == farm)
+        minutes = result.minutes.filter(pl.col("farm") == farm)
         table.add_row(
             str(farm),
             f"{cells['n'].sum()}",
             *(_mean(cells[name], cells["n"], ".3f") for name in ("event_share", "brier", "brier_climatology")),
             _mean(gaps, deciles["n"], ".3f"),
             f"{np.max(gaps.to_numpy(), initial=0.0):.3f}",
-            f"{said['n_foreseen'].sum()}",
-            _mean(said["hit_rate"], said["n_foreseen"], ".0%"),
-            _mean(said["missed_rate"], said["n"] - said["n_foreseen"], ".0%"),
+            f"{minutes['n_foreseen'].sum()}",
+            _mean(minutes["hit_rate"], minutes["n_foreseen"], ".0%"),
+            _mean(minutes["missed_rate"], minutes["n"] - minutes["n_foreseen"], ".0%"),
         )
     return table
 

@@ -61,8 +61,8 @@ class Farm:
         """
         exports = [read_export(path, system, read_at, settings) for path in paths]
         readings = pl.concat([e.frame for e in exports], how="diagonal_relaxed")
-        fit = require_filled(sensor_cadences(readings, settings.default_system), settings, "hydro backtest")
-        notes = [*(n for e in exports for n in e.notes), *([fit.advice] if fit.advice else [])]
+        grid = require_filled(sensor_cadences(readings, settings.default_system), settings, "hydro backtest")
+        notes = [*(n for e in exports for n in e.notes), *([grid.advice] if grid.advice else [])]
         measured = [c for c in readings.columns if readings[c].null_count() < readings.height or c not in tables.SENSOR]
         return cls.of_readings(name, readings.select(measured), settings, notes)
 

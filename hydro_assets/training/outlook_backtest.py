@@ -21,8 +21,8 @@ _ROWS = pl.Schema(
         "lead_minutes": pl.Float64(),
         "probability": pl.Float64(),
         "left": pl.Float64(),
-        "said_minutes": pl.Float64(),
-        "came_minutes": pl.Float64(),
+        "foreseen_minutes": pl.Float64(),
+        "actual_minutes": pl.Float64(),
     }
 )
 _RELIABILITY = pl.Schema(
@@ -47,7 +47,7 @@ def outlook_rows(
 
     Returns:
         farm, target, lead_minutes, probability; left: 1 where a step of the path up to there lay outside, null where
-        that is not known; said_minutes, came_minutes: until leaving as foreseen and as it came, null where not at all.
+        that is not known; foreseen_minutes, actual_minutes: until leaving, null where not at all.
     """
     task, grid, rows = data.task, data.grid, data.parts["holdout"]
     frame = grid.frame.select(*KEYS, *task.targets)
@@ -56,9 +56,9 @@ def outlook_rows(
     for k, target in enumerate(task.targets):
         if (band := bands.get(target)) is None:
             continue
-        came = path_left_band(frame, target, band, task.horizons, grid.step)
-        left = came["left"].cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(lead.size, -1).T  # [R, H]
-        outside = came["is_outside"][: len(grid)].fill_null(True).to_numpy()  # [R] unknown: nothing is there to leave
+        paths = path_left_band(frame, target, band, task.horizons, grid.step)
+        left = paths["left"].cast(pl.Float64).fill_null(np.nan).to_numpy().reshape(lead.size, -1).T  # [R, H]
+        outside = paths["is_outside"][: len(grid)].fill_null(True).to_numpy()  # [R] unknown: nothing is there to leave
         each = [_probability(kind, of, data, k, band, left, outside) for kind, of in outcomes.items()]
         probability = np.mean(each, axis=0)  # [n, H]
         inside = ~outside[rows]
@@ -66,8 +66,10 @@ def outlook_rows(
             "lead_minutes": np.broadcast_to(lead, probability.shape),
             "probability": probability,
             "left": left[rows],
-            "said_minutes": np.broadcast_to(minutes_to_leaving(lead, probability)[:, None], probability.shape),
-            "came_minutes": np.broadcast_to(_minutes_until_outside(frame, target, band)[rows, None], probability.shape),
+            "foreseen_minutes": np.broadcast_to(minutes_to_leaving(lead, probability)[:, None], probability.shape),
+            "actual_minutes": np.broadcast_to(
+                _minutes_until_outside(frame, target, band)[rows, None], probability.shape
+            ),
         }
         flat = pl.DataFrame({name: of[inside].ravel() for name, of in values.items()}).fill_nan(None)
         parts.append(flat.select(pl.lit(farm).alias("farm"), pl.lit(target).alias("target"), *values))
@@ -108,15 +110,15 @@ def minutes_table(rows: pl.DataFrame) -> pl.DataFrame:
     """
     longest = pl.col("lead_minutes").max().over("farm")
     whole = rows.filter(pl.col("lead_minutes") == longest).drop_nulls(["probability", "left"])
-    said, came = pl.col("said_minutes"), pl.col("came_minutes")
-    foreseen, hit = said.is_not_null(), said.is_not_null() & (pl.col("left") == 1)
+    expected, actual = pl.col("foreseen_minutes"), pl.col("actual_minutes")
+    foreseen, hit = expected.is_not_null(), expected.is_not_null() & (pl.col("left") == 1)
     return whole.group_by("farm", "target", maintain_order=True).agg(
         n=pl.len(),
         n_foreseen=foreseen.sum(),
         hit_rate=pl.col("left").filter(foreseen).mean(),
         missed_rate=pl.col("left").filter(~foreseen).mean(),
-        in_time=(came <= 2 * said).fill_null(False).filter(foreseen).mean(),
-        median_error=(came - said).abs().filter(hit).median(),
+        in_time=(actual <= 2 * expected).fill_null(False).filter(foreseen).mean(),
+        median_error=(actual - expected).abs().filter(hit).median(),
     )
 
 

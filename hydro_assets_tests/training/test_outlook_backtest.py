@@ -7,7 +7,7 @@ from hydro_assets.training.outlook_backtest import minutes_table, probability_ta
 from hydro_assets_tests.builders.synthetic import quick, synthetic_rows
 
 
-def rows(probability: list[float], left: list[float | None], said: list[float | None], came: list[float | None]):
+def rows(probability: list[float], left: list[float | None], foreseen: list[float | None], actual: list[float | None]):
     n = len(probability)
     return pl.DataFrame(
         {
@@ -16,10 +16,10 @@ def rows(probability: list[float], left: list[float | None], said: list[float | 
             "lead_minutes": [60.0] * n,
             "probability": probability,
             "left": left,
-            "said_minutes": said,
-            "came_minutes": came,
+            "foreseen_minutes": foreseen,
+            "actual_minutes": actual,
         },
-        schema_overrides={"said_minutes": pl.Float64, "came_minutes": pl.Float64},
+        schema_overrides={"foreseen_minutes": pl.Float64, "actual_minutes": pl.Float64},
     )
 
 
@@ -53,7 +53,7 @@ def test_backtest__measures_the_outlook_of_a_swing_that_leaves_its_band() -> Non
     result = backtest([Farm("f", synthetic_rows(3000), settings)], ["lightgbm"])
     row = result.leaving.filter(lead_minutes=30).row(0, named=True)
     assert row["brier"] < 0.5 * row["brier_climatology"]
-    (said,) = result.minutes.iter_rows(named=True)
-    assert said["hit_rate"] > 0.8 > 0.2 > said["missed_rate"]
+    (foreseen,) = result.minutes.iter_rows(named=True)
+    assert foreseen["hit_rate"] > 0.8 > 0.2 > foreseen["missed_rate"]
     told = result.to_json()
     assert {r["farm"] for r in told["leaving_reliability"]} == {"f"}

@@ -97,8 +97,8 @@ def run_failure(context: dg.RunFailureSensorContext) -> dict[str, Any]:
     steps = {}
     for event in context.get_step_failure_events():
         failure = event.step_failure_data
-        sent = failure.user_failure_data.description if failure.user_failure_data else None
-        steps[str(event.step_key)] = sent or (failure.error.message.strip() if failure.error else "")
+        described = failure.user_failure_data.description if failure.user_failure_data else None
+        steps[str(event.step_key)] = described or (failure.error.message.strip() if failure.error else "")
     reason = "; ".join(f"{step}: {text}" for step, text in steps.items()) or context.failure_event.message
     text = f"Run {run.run_id} of {run.job_name}{f' for {days}' if days else ''} failed: {reason}"
     return {
